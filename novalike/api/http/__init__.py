@@ -1,0 +1,1 @@
+"""What all HTTP dialects share: routes as tables, request schemas as tables, faults rendered once."""

@@ -1,0 +1,1 @@
+"""Tables, one file per family. Importing this folder registers them all with their metadata."""

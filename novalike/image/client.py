@@ -1,0 +1,41 @@
+"""The image service as the rest of the code uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from novalike.context import RequestContext
+from novalike.objects.image import Image, ImageSource
+
+
+class ImageClient(Protocol):
+    """What compute needs of an image service. Every method acts with the rights of the context's project."""
+
+    def get(self, ctxt: RequestContext, image_id: str) -> Image:
+        """Answer an image the caller may see. Raises NotFound."""
+        ...
+
+    def list(self, ctxt: RequestContext, *, limit: int = 1000, marker: str | None = None) -> list[Image]:
+        """Answer images the caller may see, newest first."""
+        ...
+
+    def source(self, ctxt: RequestContext, image: Image) -> ImageSource:
+        """Answer how a hypervisor fetches the image's bytes, good for ten minutes."""
+        ...
+
+    def create(self, ctxt: RequestContext, image: Image) -> Image:
+        """Make an image record in status queued. Raises OverQuota, Forbidden."""
+        ...
+
+    def upload(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
+        """Store the bytes; the declared format is verified. Raises Invalid, Conflict."""
+        ...
+
+    def download(self, ctxt: RequestContext, image_id: str) -> Iterator[bytes]:
+        """Answer the bytes. Raises NotFound."""
+        ...
+
+    def delete(self, ctxt: RequestContext, image_id: str) -> None:
+        """Remove an image. Raises NotFound, Forbidden (protected), Conflict."""
+        ...

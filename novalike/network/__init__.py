@@ -1,0 +1,1 @@
+"""Networks: the interface the rest uses, a client of Neutron, and our own network service in local/."""

@@ -1,0 +1,47 @@
+"""The network service as the rest of the code uses it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from novalike.context import RequestContext
+from novalike.objects.instance import Instance
+from novalike.objects.network_info import RequestedNetwork, Vif
+from novalike.objects.tasks import Caller
+
+
+class NetworkClient(Protocol):
+    """What compute needs of a network service.
+
+    The API authorizes with the caller's context; the conductor allocates and frees later for `Caller.project_id`, with
+    the service's own rights.
+    """
+
+    def validate(
+        self, ctxt: RequestContext, requested: tuple[RequestedNetwork, ...] | None, *, count: int,
+        security_groups: tuple[str, ...] = (),
+    ) -> tuple[RequestedNetwork, ...]:
+        """Check at accept that the caller may use these networks, ports, addresses and security groups, for `count` servers.
+
+        None means "auto": the project's only network (or none when it has none and auto may be empty before 2.37).
+        Answers ids only, networks resolved. Raises Invalid, NotFound, Conflict (port in use; several networks), OverQuota.
+        """
+        ...
+
+    def allocate(
+        self, caller: Caller, instance: Instance, requested: tuple[RequestedNetwork, ...], *, host: str,
+        security_groups: tuple[str, ...] = (),
+    ) -> tuple[Vif, ...]:
+        """Make or take over the ports, bind them to the host and answer them in NIC order.
+
+        Safe to call again: ports the instance already has for the same NIC are answered again, rebound to `host`.
+        """
+        ...
+
+    def free(self, caller: Caller, instance_uuid: str) -> None:
+        """Delete the ports made for the instance and unbind those its user brought. Fine when there are none."""
+        ...
+
+    def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
+        """Answer the instance's ports as they are now, in NIC order."""
+        ...

@@ -1,0 +1,35 @@
+"""The action log: what was done to a server, by whom, and how each step went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionEvent:
+    """One step of an action; `result` is Success, Error, or None while it runs."""
+
+    event: str
+    start_time: datetime
+    finish_time: datetime | None = None
+    result: str | None = None
+    traceback: str | None = None
+    host: str | None = None
+    details: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceAction:
+    """One request on one server."""
+
+    id: int
+    action: str
+    instance_uuid: str
+    request_id: str
+    user_id: str
+    project_id: str
+    start_time: datetime
+    updated_at: datetime
+    message: str | None = None
+    events: tuple[ActionEvent, ...] = ()

@@ -1,0 +1,191 @@
+"""What state a server can be in, how the API calls it, and which actions may start from where.
+
+The values and rules are Nova's (its `compute/vm_states.py`, `task_states.py`, `power_state.py` as documented for operators).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class VmState(StrEnum):
+    """Stable state of a server: what its user asked for."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    STOPPED = "stopped"
+    RESCUED = "rescued"
+    RESIZED = "resized"
+    SOFT_DELETED = "soft-delete"
+    DELETED = "deleted"
+    ERROR = "error"
+    SHELVED = "shelved"
+    SHELVED_OFFLOADED = "shelved_offloaded"
+
+
+class TaskState(StrEnum):
+    """What is going on with a server now; None (not a member) when idle."""
+
+    SCHEDULING = "scheduling"
+    BLOCK_DEVICE_MAPPING = "block_device_mapping"
+    NETWORKING = "networking"
+    SPAWNING = "spawning"
+    IMAGE_SNAPSHOT_PENDING = "image_snapshot_pending"
+    IMAGE_SNAPSHOT = "image_snapshot"
+    IMAGE_PENDING_UPLOAD = "image_pending_upload"
+    IMAGE_UPLOADING = "image_uploading"
+    IMAGE_BACKUP = "image_backup"
+    RESIZE_PREP = "resize_prep"
+    RESIZE_MIGRATING = "resize_migrating"
+    RESIZE_MIGRATED = "resize_migrated"
+    RESIZE_FINISH = "resize_finish"
+    RESIZE_REVERTING = "resize_reverting"
+    RESIZE_CONFIRMING = "resize_confirming"
+    REBOOTING = "rebooting"
+    REBOOT_PENDING = "reboot_pending"
+    REBOOT_STARTED = "reboot_started"
+    REBOOTING_HARD = "rebooting_hard"
+    REBOOT_PENDING_HARD = "reboot_pending_hard"
+    REBOOT_STARTED_HARD = "reboot_started_hard"
+    POWERING_OFF = "powering-off"
+    POWERING_ON = "powering-on"
+    PAUSING = "pausing"
+    UNPAUSING = "unpausing"
+    SUSPENDING = "suspending"
+    RESUMING = "resuming"
+    RESCUING = "rescuing"
+    UNRESCUING = "unrescuing"
+    REBUILDING = "rebuilding"
+    REBUILD_BLOCK_DEVICE_MAPPING = "rebuild_block_device_mapping"
+    REBUILD_SPAWNING = "rebuild_spawning"
+    MIGRATING = "migrating"
+    DELETING = "deleting"
+    SOFT_DELETING = "soft-deleting"
+    RESTORING = "restoring"
+    SHELVING = "shelving"
+    SHELVING_IMAGE_PENDING_UPLOAD = "shelving_image_pending_upload"
+    SHELVING_IMAGE_UPLOADING = "shelving_image_uploading"
+    SHELVING_OFFLOADING = "shelving_offloading"
+    UNSHELVING = "unshelving"
+    UPDATING_PASSWORD = "updating_password"
+
+
+class PowerState(IntEnum):
+    """What the hypervisor last said of the guest."""
+
+    NOSTATE = 0
+    RUNNING = 1
+    PAUSED = 3
+    SHUTDOWN = 4
+    CRASHED = 6
+    SUSPENDED = 7
+
+
+_DEFAULT_STATUS = {
+    VmState.BUILDING: "BUILD",
+    VmState.ACTIVE: "ACTIVE",
+    VmState.PAUSED: "PAUSED",
+    VmState.SUSPENDED: "SUSPENDED",
+    VmState.STOPPED: "SHUTOFF",
+    VmState.RESCUED: "RESCUE",
+    VmState.RESIZED: "VERIFY_RESIZE",
+    VmState.SOFT_DELETED: "SOFT_DELETED",
+    VmState.DELETED: "DELETED",
+    VmState.ERROR: "ERROR",
+    VmState.SHELVED: "SHELVED",
+    VmState.SHELVED_OFFLOADED: "SHELVED_OFFLOADED",
+}
+
+_T = TaskState
+_SOFT_REBOOTS = (_T.REBOOTING, _T.REBOOT_PENDING, _T.REBOOT_STARTED)
+_HARD_REBOOTS = (_T.REBOOTING_HARD, _T.REBOOT_PENDING_HARD, _T.REBOOT_STARTED_HARD)
+_REBUILDS = (_T.REBUILDING, _T.REBUILD_BLOCK_DEVICE_MAPPING, _T.REBUILD_SPAWNING)
+_RESIZES = (_T.RESIZE_PREP, _T.RESIZE_MIGRATING, _T.RESIZE_MIGRATED, _T.RESIZE_FINISH)
+
+#: (vm_state, task_state) pairs whose status is not the vm_state's own.
+SPECIAL_STATUS: dict[tuple[VmState, TaskState], str] = {
+    **{(VmState.ACTIVE, task): "REBOOT" for task in _SOFT_REBOOTS},
+    **{(VmState.ACTIVE, task): "HARD_REBOOT" for task in _HARD_REBOOTS},
+    (VmState.ACTIVE, _T.UPDATING_PASSWORD): "PASSWORD",
+    **{(vm, task): "REBUILD" for vm in (VmState.ACTIVE, VmState.STOPPED, VmState.ERROR) for task in _REBUILDS},
+    **{(vm, _T.MIGRATING): "MIGRATING" for vm in (VmState.ACTIVE, VmState.PAUSED)},
+    **{(vm, task): "RESIZE" for vm in (VmState.ACTIVE, VmState.STOPPED) for task in _RESIZES},
+    (VmState.RESIZED, _T.RESIZE_REVERTING): "REVERT_RESIZE",
+}
+
+#: Statuses which show `progress`.
+PROGRESS_STATUSES = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
+#: Statuses which show `fault`.
+FAULT_STATUSES = frozenset({"ERROR", "DELETED"})
+
+
+def status(vm_state: str, task_state: str | None) -> str:
+    """Answer the API's status text of a server in these states; UNKNOWN for states this version does not know."""
+    special = SPECIAL_STATUS.get((vm_state, task_state))  # type: ignore[arg-type]  # str enums compare equal to text
+    return special or _DEFAULT_STATUS.get(vm_state, "UNKNOWN")  # type: ignore[call-overload, no-any-return]
+
+
+def states_of_status(text: str) -> tuple[tuple[VmState, tuple[TaskState, ...], bool], ...]:
+    """Map a status text (any case) back to what the list filter selects.
+
+    Each row is (vm_state, task_states, inside): `inside` True selects rows whose task_state is one of them, False those
+    whose task_state is none of them. An unknown text answers an empty tuple.
+    """
+    wanted = text.upper()
+    special: dict[VmState, list[TaskState]] = {}
+    for (vm, task), name in SPECIAL_STATUS.items():
+        if name == wanted:
+            special.setdefault(vm, []).append(task)
+    rows = [(vm, tuple(tasks), True) for vm, tasks in special.items()]
+    for vm, name in _DEFAULT_STATUS.items():
+        if name == wanted:
+            rows.append((vm, tuple(task for (other, task) in SPECIAL_STATUS if other is vm), False))
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """From where a single-host action may start and what its acceptance and its end set.
+
+    An action is accepted by one `UPDATE ... WHERE` built from this row; no row changed means 409.
+    `deadline` is in seconds, counted from acceptance; when it passes the conductor ends the action with
+    `on_failure` (None: the vm_state from before) and a fault.
+    """
+
+    name: str                                    # in os-instance-actions
+    vm_states: frozenset[VmState]
+    task_states: frozenset[TaskState] = frozenset()  # besides None
+    any_task: bool = False
+    sets: TaskState
+    ends: VmState
+    on_failure: VmState | None = None
+    needs_launch: bool = True
+    deadline: int = 600
+
+
+_V = VmState
+
+#: Single-host actions by the name the compute daemon knows them by. Actions of several hosts, ports, volumes or images are
+#: durable tasks instead.
+ACTIONS: dict[str, Action] = {
+    "start": Action(
+        name="start", vm_states=frozenset({_V.STOPPED}), sets=_T.POWERING_ON, ends=_V.ACTIVE, deadline=300,
+    ),
+    "stop": Action(
+        name="stop", vm_states=frozenset({_V.ACTIVE, _V.ERROR}), sets=_T.POWERING_OFF, ends=_V.STOPPED, deadline=600,
+    ),
+    "reboot_soft": Action(
+        name="reboot", vm_states=frozenset({_V.ACTIVE}), sets=_T.REBOOTING, ends=_V.ACTIVE, deadline=600,
+    ),
+    "reboot_hard": Action(
+        name="reboot",
+        vm_states=frozenset({_V.ACTIVE, _V.STOPPED, _V.PAUSED, _V.SUSPENDED, _V.ERROR}),
+        task_states=frozenset({
+            *_SOFT_REBOOTS, _T.REBOOTING_HARD, _T.RESUMING, _T.UNPAUSING, _T.PAUSING, _T.SUSPENDING,
+        }),
+        sets=_T.REBOOTING_HARD, ends=_V.ACTIVE, on_failure=_V.ERROR, deadline=300,
+    ),
+}

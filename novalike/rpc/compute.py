@@ -1,0 +1,59 @@
+"""What a compute host can be asked to do; one class per file of novalike/compute/."""
+
+from __future__ import annotations
+
+from novalike.context import RequestContext
+from novalike.objects.instance import Instance
+from novalike.objects.tasks import ActionOrder, BuildOrder, DestroyOrder
+from novalike.rpc.engine import Interface, call, cast
+
+TOPIC = "compute"
+
+
+class Build(Interface):
+    """Build servers on this host, and remove them from it."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def build(self, ctxt: RequestContext, *, order: BuildOrder) -> None:
+        """Fetch, plug and start; the end is reported by Tasks.report."""
+        ...
+
+    @cast()
+    def destroy(self, ctxt: RequestContext, *, order: DestroyOrder) -> None:
+        """Remove every piece; reported by Tasks.report, also when there was nothing."""
+        ...
+
+
+class Lifecycle(Interface):
+    """Power a server on and off."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def act(self, ctxt: RequestContext, *, order: ActionOrder) -> None:
+        """Do a single-host action; reported by HostReports.action_done."""
+        ...
+
+
+class Console(Interface):
+    """Look at a server."""
+
+    topic, version = TOPIC, "1.0"
+
+    @call(timeout=30)
+    def console_output(self, ctxt: RequestContext, *, instance: Instance, tail: int | None = None) -> str:
+        """Answer the last `tail` lines (None: all that is kept) of the serial console."""
+        ...
+
+
+class Host(Interface):
+    """Ask a host to look after itself now instead of at its next interval."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def refresh(self, ctxt: RequestContext) -> None:
+        """Send inventory and a heartbeat at once; a conductor asks it of hosts it has no inventory of."""
+        ...

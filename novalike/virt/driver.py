@@ -1,0 +1,106 @@
+"""What a hypervisor driver does: one narrow interface, and a small Protocol per capability a driver may lack.
+
+Drivers know nothing of tasks, fences or messages: compute/ wraps every call in those. Every method may be called again
+after a crash and must then find and finish (or tolerate) what is already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from novalike.objects.block_device import BlockDevice
+from novalike.objects.host import HostUsage, Inventory
+from novalike.objects.image import ImageSource
+from novalike.objects.instance import Instance
+from novalike.objects.network_info import Vif
+from novalike.objects.secret import Secret
+from novalike.objects.states import PowerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A guest the hypervisor knows, whoever made it."""
+
+    uuid: str
+    name: str
+    power_state: PowerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnRequest:
+    """Everything a driver needs to make a guest."""
+
+    instance: Instance
+    vifs: tuple[Vif, ...]
+    block_devices: tuple[BlockDevice, ...] = ()
+    image: ImageSource | None = None
+    kernel: ImageSource | None = None
+    ramdisk: ImageSource | None = None
+    admin_password: Secret | None = None
+    files: tuple[tuple[str, str], ...] = ()
+
+
+PowerListener = Callable[[str, PowerState], None]  # instance uuid, new power state
+
+
+class Driver(Protocol):
+    """A hypervisor. Raises BuildFailed from spawn, NotFound for guests it does not know, NovalikeError otherwise."""
+
+    def start(self, listener: PowerListener) -> None:
+        """Connect, and from now on call `listener` when a guest's power state changes."""
+        ...
+
+    def stop(self) -> None:
+        """Disconnect; guests go on."""
+        ...
+
+    def inventory(self) -> Inventory:
+        """Answer what this host has. `uuid` and `rpc_version` are filled in by the caller."""
+        ...
+
+    def usage(self) -> HostUsage:
+        """Answer what is in use now."""
+        ...
+
+    def spawn(self, request: SpawnRequest) -> str | None:
+        """Make the guest and start it; answer its root device name. Replaces a half-made guest of the same uuid."""
+        ...
+
+    def destroy(self, instance_uuid: str, instance_name: str, vifs: tuple[Vif, ...]) -> None:
+        """Stop the guest and remove domain, disks, taps and logs. Fine when there is nothing."""
+        ...
+
+    def power_on(self, request: SpawnRequest) -> None:
+        """Start a stopped guest, its definition made anew from our data. Fine when it runs."""
+        ...
+
+    def power_off(self, instance_uuid: str, *, timeout: int, retry_interval: int = 10) -> None:
+        """Ask the guest to shut down, repeat the signal, and cut its power after `timeout` seconds (0: at once)."""
+        ...
+
+    def reboot(self, request: SpawnRequest, *, hard: bool, timeout: int) -> None:
+        """Restart the guest; soft falls back to hard after `timeout` seconds."""
+        ...
+
+    def power_state(self, instance_uuid: str) -> PowerState:
+        """Answer the guest's power state; NOSTATE when it does not exist."""
+        ...
+
+    def console_output(self, instance_uuid: str, tail: int | None, limit: int) -> bytes:
+        """Answer the last `tail` lines of the console, at most `limit` bytes. Raises NotFound, NotBuilt."""
+        ...
+
+    def guests(self) -> tuple[Guest, ...]:
+        """Answer all guests on this host."""
+        ...
+
+
+@runtime_checkable
+class Leftovers(Protocol):
+    """A driver which can tell what pieces of an instance remain (for the checker of tests and `novalike-manage`)."""
+
+    def leftovers(self, instance_uuid: str) -> tuple[str, ...]:
+        """Answer names of files, taps and domains which still exist."""
+        ...
