@@ -151,6 +151,7 @@ class BuildState:
     host: str | None = None
     node: str | None = None
     vifs: tuple[Vif, ...] = ()
+    dirty_hosts: tuple[str, ...] = ()            # were ordered to build and have not said that they cleaned up
     failures: tuple[str, ...] = ()               # one line per failed attempt, for the fault
 
 
@@ -175,7 +176,7 @@ class Task:
     sequence: int
     step: str
     undoing: bool
-    state: str                                   # JSON of the kind's state dataclass
+    state: dict[str, object]                     # the kind's state dataclass, as JSON
     caller: Caller
     deadline: int                                # of the current step
     step_since: int

@@ -1,0 +1,62 @@
+"""Cleanup which hosts owe: they could not be reached when an operation ended. Debts outlive the operation's task."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from novalike.db.base import now_ms
+from novalike.db.models.hosts import HostDebtRow
+from novalike.objects.tasks import Debt, Fence
+from novalike.rpc import serializer
+
+#: What a debt's order carries as operation id, before the row's id.
+PREFIX = "debt:"
+RETRY = 30_000
+
+
+def owe(session: Session, debt: Debt, *, now: datetime) -> None:
+    """Note a debt. A host owes one per instance: a newer epoch replaces an older."""
+    session.execute(
+        sa.delete(HostDebtRow).where(HostDebtRow.host == debt.host, HostDebtRow.instance_uuid == debt.instance_uuid),
+    )
+    session.add(HostDebtRow(
+        host=debt.host, instance_uuid=debt.instance_uuid, epoch=debt.epoch, document=serializer.dump(Debt, debt),
+        wake_at=now_ms() + RETRY, created_at=now,
+    ))
+    session.flush()
+
+
+def due(session: Session, *, host: str | None = None, limit: int = 100) -> list[tuple[Fence, Debt]]:
+    """Answer debts to ask for now (all of one host's when it has just come back), and push them on by the retry interval."""
+    query = sa.select(HostDebtRow).limit(limit).with_for_update(skip_locked=True)
+    query = query.where(HostDebtRow.host == host) if host is not None else query.where(HostDebtRow.wake_at <= now_ms())
+    rows = list(session.scalars(query))
+    if rows:
+        session.execute(
+            sa.update(HostDebtRow).where(HostDebtRow.id.in_([row.id for row in rows])).values(wake_at=now_ms() + RETRY)
+            .execution_options(synchronize_session=False),
+        )
+    return [
+        (
+            Fence(instance_uuid=row.instance_uuid, operation_id=f"{PREFIX}{row.id}", sequence=0, epoch=row.epoch),
+            serializer.load(Debt, row.document),
+        ) for row in rows
+    ]
+
+
+def pay(session: Session, fence: Fence) -> bool:
+    """A host cleaned up: forget the debt. False when there was none."""
+    done = session.execute(
+        sa.delete(HostDebtRow).where(
+            HostDebtRow.id == int(fence.operation_id.removeprefix(PREFIX)), HostDebtRow.epoch == fence.epoch,
+        ),
+    )
+    return bool(done.rowcount)
+
+
+def hosts(session: Session) -> set[str]:
+    """Answer the hosts which owe something: they get no new work."""
+    return set(session.scalars(sa.select(HostDebtRow.host).distinct()))

@@ -1,0 +1,91 @@
+"""DELETE wins: it takes an instance over from whatever runs on it, and remembers every host that may hold a piece."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from novalike.db import action_log, instances, tasks
+from novalike.db.base import now_ms
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
+from novalike.db.models.instances import ConsoleTokenRow, InstanceRow
+from novalike.db.models.tasks import TaskRow
+from novalike.exception import Conflict
+from novalike.objects.network_info import Vif
+from novalike.objects.states import TaskState, VmState
+from novalike.objects.tasks import Caller, DeleteState
+from novalike.rpc import serializer
+
+KIND = "delete"
+FIRST_STEP = "destroy"
+
+
+def begin(session: Session, uuid: str, caller: Caller, *, now: datetime, pass_lock: bool = False) -> str:
+    """Accept a delete: raise the epoch, end the running task or action, add the delete task; answer the task's id.
+
+    Idempotent: a second delete answers the task which already runs. Raises NotFound when the instance is gone, Conflict
+    when it is locked (and `pass_lock` is False).
+    """
+    row = instances.lock(session, uuid)
+    running = session.scalars(sa.select(TaskRow).where(TaskRow.instance_uuid == uuid).with_for_update()).one_or_none()
+    if running is not None and running.kind == KIND:
+        return running.id
+    if row.locked_by is not None and not pass_lock:
+        raise Conflict(f"Instance {uuid} is locked")
+    hosts = _hosts(session, row, running)
+    vifs = _vifs(row, running)
+    if running is not None:
+        session.delete(running)
+        session.flush()
+    row.epoch += 1
+    row.task_state = TaskState.DELETING
+    row.progress = 0
+    row.updated_at = now
+    row.action_id = row.action_name = row.action_request_id = row.action_arguments = None
+    row.action_wake_at = row.action_deadline = None
+    session.execute(sa.delete(ConsoleTokenRow).where(ConsoleTokenRow.instance_uuid == uuid))
+    action_log.start(session, "delete", uuid, caller, now)
+    return tasks.add(
+        session, kind=KIND, instance_uuid=uuid, epoch=row.epoch, step=FIRST_STEP, caller=caller, now=now,
+        state=DeleteState(hosts=tuple(sorted(hosts)), vifs=vifs),
+    )
+
+
+def _hosts(session: Session, row: InstanceRow, running: TaskRow | None) -> set[str]:
+    """Every host which may hold a piece: where it is, where it holds claims, and where the task that ends here sent orders."""
+    claimed = session.scalars(
+        sa.select(ComputeNodeRow.host).join(ClaimRow, ClaimRow.compute_node_id == ComputeNodeRow.id)
+        .where(ClaimRow.instance_uuid == row.uuid),
+    )
+    hosts = {host for host in (row.host, *claimed) if host}
+    if running is not None:
+        state: dict[str, Any] = running.state
+        hosts |= {host for host in (running.waiting_host, state.get("host"), *state.get("dirty_hosts", ())) if host}
+    return hosts
+
+
+def _vifs(row: InstanceRow, running: TaskRow | None) -> tuple[Vif, ...]:
+    documents = row.network_info or (running.state.get("vifs", ()) if running is not None else ())
+    return tuple(serializer.load(Vif, document) for document in documents)
+
+
+def finish(session: Session, uuid: str, epoch: int, *, now: datetime) -> None:
+    """Mark an instance deleted and drop its claims, in the transaction which removes its task."""
+    row = instances.lock(session, uuid)
+    if row.epoch != epoch:
+        return
+    nodes = list(session.scalars(sa.select(ClaimRow.compute_node_id).where(ClaimRow.instance_uuid == uuid)))
+    session.execute(sa.delete(ClaimRow).where(ClaimRow.instance_uuid == uuid))
+    if nodes:
+        session.execute(
+            sa.update(ComputeNodeRow).where(ComputeNodeRow.id.in_(nodes)).values(changed_at=now_ms())
+            .execution_options(synchronize_session=False),
+        )
+    row.vm_state = VmState.DELETED
+    row.task_state = None
+    row.power_state = 0
+    row.deleted = 1
+    row.terminated_at = row.updated_at = now
