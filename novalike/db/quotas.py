@@ -1,0 +1,124 @@
+"""Limits of projects and users, and what they are compared with.
+
+A limit is looked up in four places, the last found wins: configuration, the default class, the project, the user in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from novalike.db.models.mappings import InstanceMapping, ProjectLock
+from novalike.db.models.projects import KeypairRow, QuotaRow, ServerGroupRow
+from novalike.objects.quota import Usage
+
+#: The name of the only class which has an effect: defaults for every project.
+DEFAULT_CLASS = "default"
+
+
+def limits(session: Session, project_id: str, user_id: str | None, defaults: Mapping[str, int]) -> dict[str, int]:
+    """Answer the limit of every resource in `defaults` for a project, or for one user in it. -1 is unlimited."""
+    scopes = [("", ""), (project_id, "")]
+    if user_id:
+        scopes.append((project_id, user_id))
+    return _overlay(session, scopes, defaults)
+
+
+def class_limits(session: Session, defaults: Mapping[str, int]) -> dict[str, int]:
+    """Answer the limits a project has when none was set for it."""
+    return _overlay(session, [("", "")], defaults)
+
+
+def _overlay(session: Session, scopes: list[tuple[str, str]], defaults: Mapping[str, int]) -> dict[str, int]:
+    table = QuotaRow.__table__.c
+    rows = session.execute(
+        sa.select(table.project_id, table.user_id, table.resource, table.hard_limit)
+        .where(sa.or_(*(sa.and_(table.project_id == project, table.user_id == user) for project, user in scopes))),
+    )
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for project, user, resource, limit in rows:
+        found.setdefault((project, user), {})[resource] = limit
+    merged = dict(defaults)
+    for scope in scopes:
+        merged.update({name: limit for name, limit in found.get(scope, {}).items() if name in merged})
+    return merged
+
+
+def set_limits(session: Session, project_id: str, user_id: str | None, values: Mapping[str, int], *, now: datetime) -> None:
+    """Set limits of a project, or of one user in it; resources not named keep theirs."""
+    for resource, limit in sorted(values.items()):
+        _upsert(
+            session, QuotaRow, {"project_id": project_id, "user_id": user_id or "", "resource": resource},
+            {"hard_limit": limit, "updated_at": now},
+        )
+
+
+def set_class_limits(session: Session, values: Mapping[str, int], *, now: datetime) -> None:
+    """Set the limits of every project which has none of its own."""
+    set_limits(session, "", None, values, now=now)
+
+
+def delete(session: Session, project_id: str, user_id: str | None = None) -> None:
+    """Go back to defaults, for a project with all of its users, or for one user in it."""
+    scope = [QuotaRow.project_id == project_id]
+    if user_id:
+        scope.append(QuotaRow.user_id == user_id)
+    session.execute(sa.delete(QuotaRow).where(*scope))
+
+
+def usage(session: Session, project_id: str, user_id: str | None = None) -> Usage:
+    """Answer what a project's servers, or one user's in it, count against its limits."""
+    query = sa.select(
+        sa.func.count(), sa.func.coalesce(sa.func.sum(InstanceMapping.cores), 0), sa.func.coalesce(sa.func.sum(InstanceMapping.ram), 0),
+    ).where(InstanceMapping.project_id == project_id, InstanceMapping.released_at.is_(None))
+    if user_id:
+        query = query.where(InstanceMapping.user_id == user_id)
+    instances, cores, ram = session.execute(query).one()
+    return Usage(instances=instances, cores=int(cores), ram=int(ram))
+
+
+def count_keypairs(session: Session, user_id: str) -> int:
+    """Answer how many key pairs a user has."""
+    return session.scalar(sa.select(sa.func.count()).select_from(KeypairRow).where(KeypairRow.user_id == user_id)) or 0
+
+
+def count_server_groups(session: Session, project_id: str, user_id: str | None = None) -> int:
+    """Answer how many server groups a project has, or one user in it."""
+    query = sa.select(sa.func.count()).select_from(ServerGroupRow).where(ServerGroupRow.project_id == project_id)
+    if user_id:
+        query = query.where(ServerGroupRow.user_id == user_id)
+    return session.scalar(query) or 0
+
+
+def lock(session: Session, scope: str) -> None:
+    """Make others who lock the same scope wait until this transaction ends.
+
+    Scopes are e.g. `project:<id>` or `keypairs:<user>`. Call it before counting: what is counted then stays true. The row
+    is read first, so that only the first transaction ever of a scope inserts (inserting before locking deadlocks).
+    """
+    query = sa.select(ProjectLock.scope).where(ProjectLock.scope == scope).with_for_update()
+    if session.scalar(query) is None:
+        _upsert(session, ProjectLock, {"scope": scope}, {})
+        session.scalar(query)
+
+
+def _upsert(session: Session, model: Any, key: dict[str, Any], values: dict[str, Any]) -> None:
+    table, dialect = model.__table__, session.get_bind().dialect.name
+    if dialect in {"mysql", "mariadb"}:
+        statement: Any = mysql.insert(table).values(**key, **values)
+        # With nothing to change, writing a key column over itself still takes the exclusive lock.
+        name = next(iter(key))
+        statement = statement.on_duplicate_key_update(**(values or {name: getattr(statement.inserted, name)}))
+    else:
+        insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+        statement = insert.values(**key, **values)
+        if values:
+            statement = statement.on_conflict_do_update(index_elements=list(key), set_=values)
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    session.execute(statement)
