@@ -1,0 +1,33 @@
+"""Hosts, flavors and request specs with sane values; a test names only what it is about."""
+
+from __future__ import annotations
+
+import uuid
+
+from novalike.objects.flavor import Flavor
+from novalike.objects.host import Inventory
+from novalike.objects.request_spec import RequestSpec
+
+
+def inventory(host: str = "host1", **changes) -> Inventory:
+    values = {
+        "host": host, "node": f"{host}.example.org", "uuid": str(uuid.uuid5(uuid.NAMESPACE_DNS, host)),
+        "hypervisor_type": "QEMU", "hypervisor_version": 7002000, "host_ip": "127.0.0.1", "vcpus": 8, "memory_mb": 16384,
+        "local_gb": 100, "cpu_allocation_ratio": 1.0, "ram_allocation_ratio": 1.0, "disk_allocation_ratio": 1.0,
+        "supported": (("x86_64", "qemu", "hvm"), ("x86_64", "kvm", "hvm")),
+        "cpu_info": {"arch": "x86_64", "vendor": "AMD", "features": ["aes", "sse4.2"]},
+    }
+    return Inventory(**{**values, **changes})
+
+
+def flavor(**changes) -> Flavor:
+    values = {"flavorid": "1", "name": "m1.small", "vcpus": 1, "memory_mb": 512, "root_gb": 1}
+    return Flavor(**{**values, **changes})
+
+
+def spec(instance_uuid: str | None = None, **changes) -> RequestSpec:
+    values = {
+        "instance_uuid": instance_uuid or str(uuid.uuid4()), "project_id": "p1", "user_id": "u1",
+        "flavor": changes.pop("flavor", None) or flavor(),
+    }
+    return RequestSpec(**{**values, **changes})
