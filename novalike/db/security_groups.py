@@ -1,0 +1,136 @@
+"""Security groups and their rules."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from novalike.db import network_listing
+from novalike.db.models.networks import PortRow, PortSecurityGroupRow, SecurityGroupRow, SecurityGroupRuleRow
+from novalike.db.network_listing import Listing
+from novalike.exception import NotFound
+from novalike.objects.network import SecurityGroup, SecurityGroupRule
+
+_GROUPS: Any = SecurityGroupRow.__table__
+_RULES = SecurityGroupRuleRow.__table__
+_RULE_COLUMNS = tuple(f.name for f in fields(SecurityGroupRule))
+_GROUP_COLUMNS = tuple(f.name for f in fields(SecurityGroup) if f.name != "rules")
+
+
+def insert(session: Session, group: SecurityGroup, now: datetime) -> None:
+    """Store a new group with its rules."""
+    values = {name: getattr(group, name) for name in _GROUP_COLUMNS} | {"created_at": now, "updated_at": now}
+    session.add(SecurityGroupRow(**values | {"stateful": int(group.stateful), "tags": list(group.tags)}))
+    session.flush()
+    for rule in group.rules:
+        insert_rule(session, rule, now)
+
+
+def insert_rule(session: Session, rule: SecurityGroupRule, now: datetime) -> None:
+    """Store a new rule."""
+    values = {name: getattr(rule, name) for name in _RULE_COLUMNS} | {"created_at": now, "updated_at": now}
+    session.add(SecurityGroupRuleRow(**values))
+    session.flush()
+
+
+def update(session: Session, group_id: str, changes: dict[str, Any], now: datetime) -> None:
+    """Change a group's columns."""
+    changes = {name: int(value) if name == "stateful" else value for name, value in changes.items()}
+    session.execute(
+        sa.update(_GROUPS).where(_GROUPS.c.id == group_id)
+        .values(**changes, updated_at=now, revision_number=_GROUPS.c.revision_number + 1),
+    )
+
+
+def delete(session: Session, group_id: str) -> None:
+    """Remove a group which no port is in, and the rules which refer to it."""
+    session.execute(sa.delete(SecurityGroupRuleRow).where(
+        sa.or_(SecurityGroupRuleRow.security_group_id == group_id, SecurityGroupRuleRow.remote_group_id == group_id),
+    ))
+    session.execute(sa.delete(SecurityGroupRow).where(SecurityGroupRow.id == group_id))
+
+
+def delete_rule(session: Session, rule_id: str) -> None:
+    """Remove a rule."""
+    session.execute(sa.delete(SecurityGroupRuleRow).where(SecurityGroupRuleRow.id == rule_id))
+
+
+def get(session: Session, group_id: str) -> SecurityGroup:
+    """Answer a group. Raises NotFound."""
+    found = _groups(session, list(session.execute(sa.select(_GROUPS).where(_GROUPS.c.id == group_id))))
+    if not found:
+        raise NotFound(f"Security group {group_id} does not exist")
+    return found[0]
+
+
+def get_rule(session: Session, rule_id: str) -> SecurityGroupRule:
+    """Answer a rule. Raises NotFound."""
+    row = session.execute(sa.select(_RULES).where(_RULES.c.id == rule_id)).first()
+    if row is None:
+        raise NotFound(f"Security group rule {rule_id} does not exist")
+    return _rule(row)
+
+
+def named(session: Session, project_id: str, names_or_ids: Iterable[str]) -> list[SecurityGroup]:
+    """Answer a project's groups which have one of these names or ids."""
+    wanted = set(names_or_ids)
+    query = sa.select(_GROUPS).where(_GROUPS.c.project_id == project_id, sa.or_(_GROUPS.c.id.in_(wanted), _GROUPS.c.name.in_(wanted)))
+    return _groups(session, list(session.execute(query)))
+
+
+def default_of(session: Session, project_id: str) -> SecurityGroup | None:
+    """Answer a project's default group, if it was made yet."""
+    rows = list(session.execute(sa.select(_GROUPS).where(_GROUPS.c.default_of == project_id)))
+    return _groups(session, rows)[0] if rows else None
+
+
+def list_page(session: Session, listing: Listing) -> list[SecurityGroup]:
+    """Answer a project's groups."""
+    conditions = [] if listing.project_id is None else [_GROUPS.c.project_id == listing.project_id]
+    return _groups(session, network_listing.fetch(session, SecurityGroupRow, listing, *conditions))
+
+
+def list_rules(session: Session, listing: Listing) -> list[SecurityGroupRule]:
+    """Answer a project's rules."""
+    conditions = [] if listing.project_id is None else [_RULES.c.project_id == listing.project_id]
+    return [_rule(row) for row in network_listing.fetch(session, SecurityGroupRuleRow, listing, *conditions)]
+
+
+def members(session: Session, group_id: str) -> list[tuple[str, str]]:
+    """Answer (host, network) of the bound ports which are in a group, or whose groups let it in."""
+    letting_in = sa.select(_RULES.c.security_group_id).where(_RULES.c.remote_group_id == group_id)
+    concerned = sa.or_(
+        PortSecurityGroupRow.security_group_id == group_id, PortSecurityGroupRow.security_group_id.in_(letting_in),
+    )
+    query = sa.select(PortRow.host, PortRow.network_id).join(PortSecurityGroupRow, PortSecurityGroupRow.port_id == PortRow.id)
+    return [(host, network) for host, network in session.execute(query.where(PortRow.host != "", concerned).distinct())]
+
+
+def count(session: Session, resource: str, project_id: str) -> int:
+    """Answer how many groups or rules a project has."""
+    table: Any = {"security_group": SecurityGroupRow, "security_group_rule": SecurityGroupRuleRow}[resource]
+    return session.scalar(sa.select(sa.func.count()).where(table.project_id == project_id)) or 0
+
+
+def _groups(session: Session, rows: list[sa.Row[Any]]) -> list[SecurityGroup]:
+    rules: dict[str, list[SecurityGroupRule]] = defaultdict(list)
+    if rows:
+        query = sa.select(_RULES).where(_RULES.c.security_group_id.in_([row.id for row in rows]))
+        for row in session.execute(query.order_by(_RULES.c.created_at, _RULES.c.id)):
+            rules[row.security_group_id].append(_rule(row))
+    answer = []
+    for row in rows:
+        values = {name: getattr(row, name) for name in _GROUP_COLUMNS}
+        values |= {"stateful": bool(row.stateful), "tags": tuple(row.tags)}
+        answer.append(SecurityGroup(**values, rules=tuple(rules[row.id])))
+    return answer
+
+
+def _rule(row: sa.Row[Any]) -> SecurityGroupRule:
+    return SecurityGroupRule(**{name: getattr(row, name) for name in _RULE_COLUMNS})
