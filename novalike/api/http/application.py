@@ -114,12 +114,13 @@ class _Place:
 class Application:
     """A WSGI application from a table of routes.
 
-    Raises ValueError at construction when a route names a policy rule which does not exist.
+    `relaxed` drops unknown keys of bodies instead of refusing them (the Compute API's /v2). Raises ValueError at construction
+    when a route names a policy rule which does not exist.
     """
 
     def __init__(
         self, name: str, routes: Iterable[Route], *, dialect: Dialect, enforcer: Enforcer, max_body: int = 114688,
-        link_prefix: str | None = None,
+        link_prefix: str | None = None, relaxed: bool = False,
     ) -> None:
         self.name = name
         self.routes = tuple(routes)
@@ -127,6 +128,7 @@ class Application:
         self.enforcer = enforcer
         self._max_body = max_body
         self._link_prefix = link_prefix.rstrip("/") if link_prefix else None
+        self._relaxed = relaxed
         missing = sorted({r.rule for r in self.routes if r.rule != PUBLIC and not enforcer.knows(r.rule)})
         if missing:
             raise ValueError(f"{name}: routes without a policy rule: {', '.join(missing)}")
@@ -174,33 +176,41 @@ class Application:
 
     def _handle(self, request: Request) -> Response:
         request.version = self.dialect.negotiate(request)
-        path = self.dialect.locate(request)
-        place, request.path_args = self._find(path)
+        try:
+            place, request.path_args = self._find(_located(self.dialect, request))
+        except NotFound:
+            self._authenticate(request)
+            raise
         method = "GET" if request.method == "HEAD" else request.method
         candidates = place.by_method.get(method)
         if candidates is None:
+            self._authenticate(request)
             raise MethodNotAllowed(place.by_method)
+        if any(route.rule != PUBLIC for route in candidates):
+            self._authenticate(request)
         live = [r for r in candidates if within(request.version, r.since, r.until)]
-        if not live:
+        if any(r.action for r in candidates):
+            route, request.body_value = self._action(request, candidates, live)
+        elif not live:
             raise NotFound("The resource could not be found.")
-        route = live[0]
-        if any(r.action for r in live):
-            route, request.body_value = self._action(request, live)
-        elif route.stream:
-            request.body_value = None
-        elif route.body is not None:
-            request.body_value = self._body(request, required=not route.relaxed)
         else:
-            request.body_value = None
+            route, request.body_value = live[0], None
         request.route = route
         if route.rule != PUBLIC:
-            if request.context.user_id is None:
-                raise Unauthorized("The request you have made requires authentication.")
             self.enforcer.authorize(route.rule, request.context)
         request.params_given = route.query.parse(_query(request), request.version)
         if route.body is not None:
+            if route.action is None and not route.stream:
+                request.body_value = self._body(request, required=not route.relaxed)
+            if self._relaxed:
+                request.body_value = schema.known_only(route.body.at(request.version), request.body_value)
             schema.check(route.body, request.version, request.body_value)
-        return self._render(request, route, route.handler(request))
+        return self._render(route, route.handler(request))
+
+    @staticmethod
+    def _authenticate(request: Request) -> None:
+        if request.context.user_id is None:
+            raise Unauthorized("The request you have made requires authentication.")
 
     def _find(self, path: str) -> tuple[_Place, dict[str, str]]:
         found = self._mapper.match(path if path == "/" else path.rstrip("/") or "/")
@@ -208,14 +218,17 @@ class Application:
             raise NotFound("The resource could not be found.")
         return self._places[found.pop("place")], {k: v for k, v in found.items() if k not in {"controller", "action"}}
 
-    def _action(self, request: Request, live: list[Route]) -> tuple[Route, Any]:
+    def _action(self, request: Request, candidates: list[Route], live: list[Route]) -> tuple[Route, Any]:
         body = self._body(request, required=True)
-        words = [key for key in body if any(r.action == key for r in live)]
-        if len(words) != 1 or (len(body) != 1 and not words):
-            if len(body) == 1:
-                raise NotFoundAction(f"There is no such action: {str(next(iter(body)))[:255]}")
-            raise Invalid("The request body must have exactly one action.") if body else Invalid("Malformed request body: no action given.")
-        return next(r for r in live if r.action == words[0]), body
+        if len(body) != 1:
+            raise Invalid("Malformed request body: too many body keys." if body else "Malformed request body: no action given.")
+        word = next(iter(body))
+        route = next((r for r in live if r.action == word), None)
+        if route is None and any(r.action == word for r in candidates):
+            raise NotFound("The resource could not be found.")
+        if route is None:
+            raise NotFoundAction(f"There is no such action: {word[:255]}")
+        return route, body
 
     def _body(self, request: Request, *, required: bool) -> Any:
         if request.content_length is not None and request.content_length > self._max_body:
@@ -234,12 +247,16 @@ class Application:
             value = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             raise Invalid("Malformed request body: it is not JSON.") from error
-        if not isinstance(value, dict) and required:
-            raise Invalid("Malformed request body: it must be a JSON object.")
+        if not isinstance(value, dict):
+            if required or value is not None:
+                raise Invalid("Malformed request body: it must be a JSON object.")
+            return {}
+        if b"\\u0000" in raw and _has_nul(value):
+            raise Invalid("Malformed request body: a text contains a NUL character.")
         return value
 
     @staticmethod
-    def _render(request: Request, route: Route, answer: Response | dict[str, Any] | list[Any] | bytes | None) -> Response:
+    def _render(route: Route, answer: Response | dict[str, Any] | list[Any] | bytes | None) -> Response:
         if isinstance(answer, Response):
             return answer
         response = Response(status=route.status)
@@ -275,9 +292,31 @@ class NotFoundAction(Invalid):
 
 def _query(request: Request) -> Any:
     try:
-        return request.GET
+        given = request.GET
     except UnicodeDecodeError as error:
         raise Invalid("Query string is not UTF-8 encoded.") from error
+    if any("\0" in name or "\0" in value for name, value in given.items()):
+        raise Invalid("Query string contains a NUL character.")
+    return given
+
+
+def _located(dialect: Dialect, request: Request) -> str:
+    try:
+        path = dialect.locate(request)
+    except UnicodeDecodeError as error:
+        raise Invalid("The URL's path is not UTF-8 encoded.") from error
+    if "\0" in path:
+        raise NotFound("The resource could not be found.")
+    return path
+
+
+def _has_nul(value: Any) -> bool:
+    """Tell whether any text or key inside holds a NUL, which PostgreSQL refuses to store."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or _has_nul(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(_has_nul(inner) for inner in value)
 
 
 def authorized_only(context: RequestContext) -> None:

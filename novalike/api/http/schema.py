@@ -199,6 +199,23 @@ def check(schema: Object, version: Version, value: Any, *, query: bool = False) 
         raise Invalid(_worded(error)) from refused
 
 
+def known_only(plain: Any, value: Any) -> Any:
+    """Answer a body without the keys which its plain JSON Schema would refuse as unknown."""
+    if not isinstance(plain, dict):
+        return value
+    if isinstance(value, list):
+        return [known_only(plain.get("items"), inner) for inner in value]
+    if not isinstance(value, dict) or "object" not in plain.get("type", ()):
+        return value
+    properties, patterns = plain.get("properties", {}), plain.get("patternProperties", {})
+    kept = {}
+    for key, inner in value.items():
+        found = properties.get(key) or next((schema for pattern, schema in patterns.items() if re.search(pattern, key)), None)
+        if found is not None or key in properties or plain.get("additionalProperties") is not False:
+            kept[key] = known_only(found, inner)
+    return kept
+
+
 def _shown(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 256 else f"{text[:256]}..."

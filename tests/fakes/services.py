@@ -1,0 +1,133 @@
+"""An API process for tests: SQLite behind it, working fakes beside it, and a compute and doorbell which record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from novalike import conf as conf_module
+from novalike import policies
+from novalike.api.services import ApiServices
+from novalike.clock import Clock, ManualClock
+from novalike.db.cells import Cells
+from novalike.db.engine import Database
+from novalike.exception import Duplicate, Invalid, NotFound, Unavailable
+from novalike.objects.image import Image, ImageSource
+from novalike.policy import Enforcer
+
+
+class RecordingDoorbell:
+    """Keeps what would have been sent; messages posted are sent at once."""
+
+    def __init__(self) -> None:
+        self.rung: list[list[str]] = []
+
+    def ring(self, ctxt: Any, task_ids: list[str]) -> None:
+        self.rung.append(task_ids)
+
+    def post(self, send: Callable[[], None]) -> None:
+        send()
+
+
+class FakeCompute:
+    """Stands for every compute host: keeps what it is asked, answers console output from `consoles`."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, dict[str, Any]]] = []      # host, method, arguments
+        self.consoles: dict[str, str] = {}
+        self.away: set[str] = set()
+
+    def __call__(self, interface: type, host: str) -> Any:
+        fake = self
+
+        class Client:
+            def __getattr__(self, name: str) -> Callable[..., Any]:
+                def send(ctxt: Any, **arguments: Any) -> Any:
+                    if host in fake.away:
+                        raise Unavailable(f"No answer to {name} in 30 s.")
+                    fake.sent.append((host, name, arguments))
+                    if name == "console_output":
+                        lines = fake.consoles.get(arguments["instance"].uuid, "").splitlines(keepends=True)
+                        tail = arguments["tail"]
+                        return "".join(lines if tail is None else lines[len(lines) - min(tail, len(lines)):])
+                    return None
+                return send
+        return Client()
+
+
+class FakeImages:
+    """Images in memory, with owners."""
+
+    def __init__(self, *images: Image) -> None:
+        self.images = {image.id: image for image in images}
+
+    def add(self, image: Image) -> Image:
+        self.images[image.id] = image
+        return image
+
+    def get(self, ctxt: Any, image_id: str) -> Image:
+        image = self.images.get(image_id)
+        if image is None or not (image.visibility == "public" or image.owner == ctxt.project_id or ctxt.is_admin):
+            raise NotFound(f"Image {image_id} could not be found.")
+        return image
+
+    def list(self, ctxt: Any, *, limit: int = 1000, marker: str | None = None) -> list[Image]:
+        ids = sorted(self.images)
+        ids = ids[ids.index(marker) + 1:] if marker in ids else ids
+        return [self.images[i] for i in ids if self.images[i].visibility == "public" or self.images[i].owner == ctxt.project_id][:limit]
+
+    def source(self, ctxt: Any, image: Image) -> ImageSource:
+        return ImageSource(image_id=image.id, url=f"http://images/{image.id}", disk_format=image.disk_format or "raw")
+
+    def create(self, ctxt: Any, image: Image) -> Image:
+        if image.id in self.images:
+            raise Duplicate(f"Image {image.id} exists.")
+        return self.add(replace(image, owner=ctxt.project_id))
+
+    def delete(self, ctxt: Any, image_id: str) -> None:
+        self.get(ctxt, image_id)
+        del self.images[image_id]
+
+
+class FakeNetworks:
+    """Networks as id -> owner (None: shared); answers what was asked for."""
+
+    def __init__(self, **owners: str | None) -> None:
+        self.owners: dict[str, str | None] = dict(owners)
+        self.security_groups: set[str] = {"default"}
+
+    def validate(self, ctxt: Any, requested: Any, *, count: int, security_groups: tuple[str, ...] = ()) -> Any:
+        for group in security_groups:
+            if group not in self.security_groups:
+                raise Invalid(f"Security group {group} not found for project {ctxt.project_id}.")
+        for network in requested or ():
+            if network.network_id and self.owners.get(network.network_id, "") not in {None, ctxt.project_id}:
+                raise Invalid(f"Network {network.network_id} could not be found.")
+        return requested if requested is not None else ()
+
+    def info(self, caller: Any, instance_uuid: str) -> tuple[Any, ...]:
+        return ()
+
+
+class FakeIdentity:
+    """Knows every project and user but those named in `missing`."""
+
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+
+    def project_exists(self, project_id: str) -> bool:
+        return project_id not in self.missing
+
+    def user_exists(self, user_id: str) -> bool:
+        return user_id not in self.missing
+
+
+def services(database: Database, *, clock: Clock | None = None, **options: Any) -> ApiServices:
+    """Build ApiServices over a database with all tables; `options` are configuration as `section__option`."""
+    conf = conf_module.load([], files=[], **options)
+    return ApiServices(
+        conf=conf, clock=clock or ManualClock(), cells=Cells.single(database), enforcer=Enforcer(conf, policies.list_rules()),
+        doorbell=RecordingDoorbell(), compute=FakeCompute(), identity=FakeIdentity(), images=FakeImages(),  # type: ignore[arg-type]
+        networks=FakeNetworks(),  # type: ignore[arg-type]
+    )
