@@ -1,1 +1,1 @@
-"""conductor"""
+"""The daemon which carries operations through: durable tasks, reports of hosts, and repairs."""

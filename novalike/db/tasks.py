@@ -148,9 +148,12 @@ def remove(session: Session, task: Task, owner: str) -> None:
         raise Fenced(f"Task {task.id} is in other hands.")
 
 
-def due(session: Session, *, limit: int = 100) -> list[str]:
-    """Answer the ids of tasks that somebody should look at now, those waiting longest first."""
-    query = sa.select(TaskRow.id).where(TaskRow.wake_at <= now_ms(), _free()).order_by(TaskRow.wake_at).limit(limit)
+def due(session: Session, *, limit: int = 100, grace: int = 1000) -> list[str]:
+    """Answer the ids of tasks that somebody should look at now, those waiting longest first.
+
+    `grace` milliseconds are left to the doorbell, which usually comes first.
+    """
+    query = sa.select(TaskRow.id).where(TaskRow.wake_at <= now_ms() - grace, _free()).order_by(TaskRow.wake_at).limit(limit)
     return list(session.scalars(query))
 
 

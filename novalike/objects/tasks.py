@@ -51,7 +51,7 @@ class DestroyOrder:
     """Remove every piece of an instance from a host: domain, disks, taps, console log. Fine when nothing is there.
 
     The host keeps a tombstone of (instance, epoch) and refuses builds of that or an older epoch afterwards; with
-    `tombstone` False it only refuses operations older than the fence (undo before a retry on the same host).
+    `tombstone` False it only refuses operations older than the fence.
     """
 
     fence: Fence

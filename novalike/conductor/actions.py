@@ -1,0 +1,72 @@
+"""Single-host actions: sent again when a host is silent, ended when their deadline passes, begun to correct power states."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy.orm import Session
+
+from novalike.conductor.engine import World
+from novalike.context import RequestContext, service_context
+from novalike.db import instance_actions, instances
+from novalike.db.engine import Database
+from novalike.exception import Conflict, NotFound, NovalikeError
+from novalike.objects.instance import Instance
+from novalike.objects.states import ACTIONS
+from novalike.objects.tasks import ActionOrder, Caller, Fence, Outcome, PowerChange
+from novalike.rpc.compute import Lifecycle
+
+LOG = logging.getLogger(__name__)
+
+
+def send(world: World, ctxt: RequestContext, instance: Instance, action: str, fence: Fence, arguments: dict[str, str]) -> None:
+    """Order the instance's host to do an action."""
+    assert instance.host is not None
+    order = ActionOrder(
+        fence=fence, action=action, instance=instance, vifs=instance.network_info, deadline=ACTIONS[action].deadline, arguments=arguments,
+    )
+    world.compute(Lifecycle, instance.host).act(ctxt, order=order)
+
+
+class Actions:
+    """The sweep over running actions of one cell."""
+
+    def __init__(self, world: World, cell: Database) -> None:
+        self._world = world
+        self._cell = cell
+
+    def sweep(self) -> None:
+        """Send silent actions again, and end those whose deadline passed."""
+        now = self._world.clock.now()
+        for due in self._cell.write(instance_actions.due):
+            rule = ACTIONS.get(due.action)
+            if rule is None or due.overdue:
+                seconds = rule.deadline if rule is not None else 0
+                self._cell.write(instance_actions.finish, Outcome(
+                    fence=due.fence, host=due.instance.host or "",
+                    error=f"The host did not finish the action '{due.action}' within {seconds} seconds.",
+                ), now=now)
+                continue
+            try:
+                send(self._world, service_context(), due.instance, due.action, due.fence, due.arguments)
+            except NovalikeError as error:
+                LOG.info("action %s of instance %s is sent again later: %s", due.action, due.instance.uuid, error)
+
+    def follow_power(self, ctxt: RequestContext, change: PowerChange) -> None:
+        """A guest changed power state by itself: follow it, or begin what brings it back to what its user asked for."""
+        now = self._world.clock.now()
+        correction = self._cell.write(
+            instance_actions.power_changed, change.instance_uuid, change.host, change.epoch, change.power_state, now=now,
+        )
+        if correction is None:
+            return
+
+        def begin(session: Session) -> tuple[Instance, Fence]:
+            instance = instances.get(session, change.instance_uuid)
+            caller = Caller(user_id=instance.user_id, project_id=instance.project_id, request_id=ctxt.request_id)
+            return instance, instance_actions.begin(session, instance, correction, caller, now=now, force=True)
+        try:
+            instance, fence = self._cell.write(begin)
+            send(self._world, ctxt, instance, correction, fence, {})
+        except (Conflict, NotFound) as error:
+            LOG.info("power state of instance %s is not corrected now: %s", change.instance_uuid, error)

@@ -1,0 +1,403 @@
+"""Durable tasks: leased from the database, advanced step by step, undone when they fail.
+
+A task is a list of steps. `run` of a step may be called twice (after a crash) and either is done at once or waits for a
+host. The row is saved before an order is sent, and only then: what lies between two waits is run again after a crash. So
+every step is idempotent, and an undo undoes all steps, whether they ran or not.
+
+A failure undoes the steps from the last to the first and ends the task. A retry undoes only what a step marks with
+`undo_on_retry`, then begins again at the first step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+from oslo_config import cfg
+from sqlalchemy.orm import Session
+
+from novalike.clock import Clock
+from novalike.context import RequestContext
+from novalike.db import tasks
+from novalike.db.cells import Cells
+from novalike.db.engine import Database
+from novalike.exception import Fenced, NovalikeError, Unavailable
+from novalike.image.client import ImageClient
+from novalike.network.client import NetworkClient
+from novalike.objects.instance import Instance
+from novalike.objects.tasks import Fence, Outcome, Task
+from novalike.rpc import serializer
+from novalike.rpc.scheduler import Scheduler
+from novalike.vault import Vault
+
+LOG = logging.getLogger(__name__)
+S = TypeVar("S")
+
+#: Milliseconds: how long a lease lasts, after which a silent host is asked again, and pauses before a step is tried again.
+LEASE = 90_000
+RESEND = 15_000
+PAUSE = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What steps act on; made once per conductor."""
+
+    conf: cfg.ConfigOpts
+    clock: Clock
+    cells: Cells
+    scheduler: Scheduler
+    compute: Callable[[type, str], Any]          # (interface, host) -> RPC client
+    networks: NetworkClient
+    images: ImageClient
+    vault: Vault
+    owner: str
+
+
+class Done:
+    """The step is done."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The step waits for a report of this host."""
+
+    host: str
+
+
+@dataclass(frozen=True)
+class Retry:
+    """This attempt failed; begin again once what it left is undone."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Again:
+    """Run the same step again in so many seconds."""
+
+    after: float
+
+
+class Job(Generic[S]):
+    """A leased task while one conductor works on it. Steps replace `state`."""
+
+    def __init__(self, world: World, cell: Database, leased: tasks.Leased, kind: TaskKind[S]) -> None:
+        assert leased.instance is not None
+        self.world = world
+        self.cell = cell
+        self.kind = kind
+        self.task: Task = leased.task
+        self.instance: Instance = leased.instance
+        self.state: S = serializer.load(kind.state_type, leased.task.state)
+        self.step = kind.step(leased.task.step)
+        self.undoing = leased.task.undoing
+        self.failure = leased.task.failure
+        self.failure_details = ""
+        self.outcome: Outcome | None = None      # the report which is being looked at
+
+    @property
+    def context(self) -> RequestContext:
+        """Who the work is done for, with the service's own rights."""
+        caller = self.task.caller
+        return RequestContext(
+            user_id=caller.user_id, project_id=caller.project_id, request_id=caller.request_id, is_admin=True,
+            roles=("admin", "service"),
+        )
+
+    @property
+    def fence(self) -> Fence:
+        """What orders of the present wait carry."""
+        return Fence(
+            instance_uuid=self.task.instance_uuid, operation_id=self.task.id, sequence=self.task.sequence, epoch=self.task.epoch,
+        )
+
+
+class Step(Generic[S]):
+    """One step and its undo. Deadlines are seconds."""
+
+    name: ClassVar[str]
+    deadline: ClassVar[int] = 120
+    undo_deadline: ClassVar[int] = 60
+    undo_on_retry: ClassVar[bool] = False
+
+    def wait_deadline(self, job: Job[S]) -> int:
+        """Answer how many seconds the step may wait for its host."""
+        return self.deadline
+
+    def run(self, job: Job[S]) -> Done | Wait | Again:
+        """Do it, or say which host to wait for. Raises NovalikeError to fail the task, Unavailable to be run again soon."""
+        raise NotImplementedError
+
+    def store(self, session: Session, job: Job[S]) -> None:
+        """Write what the API shall show while the step waits, in the transaction which saves the task."""
+
+    def send(self, job: Job[S], fence: Fence) -> None:
+        """Order the host to do it; called again when the host is silent."""
+        raise NotImplementedError
+
+    def ended(self, job: Job[S], outcome: Outcome) -> Done | Retry | Again:
+        """The host reported: no I/O here. Raises NovalikeError to fail the task."""
+        raise NotImplementedError
+
+    def overdue(self, job: Job[S]) -> Done | Retry | Again:
+        """The host did not report within the deadline. Raises NovalikeError to fail the task."""
+        raise NovalikeError(f"The step {self.name} did not end within {self.wait_deadline(job)} seconds.")
+
+    def undo(self, job: Job[S]) -> Done | Wait:
+        """Undo it, also when it never ran; called again after each report until it answers Done."""
+        return Done()
+
+    def send_undo(self, job: Job[S], fence: Fence) -> None:
+        """Order the host to undo it."""
+        raise NotImplementedError
+
+    def undo_ended(self, job: Job[S], outcome: Outcome) -> None:
+        """The host undid it: note so in the state. No I/O here."""
+
+    def undo_overdue(self, job: Job[S]) -> None:
+        """The undo's deadline passed: leave a debt behind and note so in the state."""
+
+
+class TaskKind(Generic[S]):
+    """A kind of task: its steps, and what its end writes. `unstoppable` kinds never fail: they try until they are done."""
+
+    kind: ClassVar[str]
+    state_type: type[S]
+    steps: tuple[Step[S], ...]
+    unstoppable: ClassVar[bool] = False
+
+    def step(self, name: str) -> Step[S]:
+        """Answer a step by name; an unknown one (a downgrade) means to begin again."""
+        return next((step for step in self.steps if step.name == name), self.steps[0])
+
+    def finish(self, session: Session, job: Job[S]) -> None:
+        """Write the result, in the transaction which removes the task."""
+        raise NotImplementedError
+
+    def failed(self, session: Session, job: Job[S]) -> None:
+        """Write the failure (job.failure), in the transaction which removes the undone task."""
+        raise NotImplementedError
+
+    def fenced(self, job: Job[S]) -> None:
+        """A newer operation owns the instance: undo what this lease may have done that the newer one cannot know of."""
+
+
+class Engine:
+    """Advances tasks. Thread-safe: each call works on its own lease."""
+
+    def __init__(self, world: World, kinds: tuple[TaskKind[Any], ...]) -> None:
+        self._world = world
+        self._kinds = {kind.kind: kind for kind in kinds}
+
+    def advance(self, cell: Database, task_id: str) -> bool:
+        """Look at a task now: begin, go on, send again or time out. False when there is nothing to do for us."""
+        leased = cell.write(tasks.lease, task_id, self._world.owner, LEASE)
+        if leased is None:
+            return False
+        job = self._job(cell, leased)
+        if job is not None:
+            self._guard(job, lambda: self._woken(job, overdue=leased.overdue))
+        return True
+
+    def report(self, cell: Database, outcome: Outcome) -> bool:
+        """Go on after a host's report. False when it is old or doubled.
+
+        The commonest case, the last wait ended well, is one transaction: check, result and removal.
+        """
+        def take(session: Session) -> tuple[Job[Any], Any] | None:
+            leased = tasks.lease_reported(session, outcome.fence, self._world.owner, LEASE)
+            job = self._job(cell, leased) if leased is not None else None
+            if job is None:
+                return None
+            job.outcome = outcome
+            decision = self._ended(job, outcome)
+            if isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]:
+                job.kind.finish(session, job)
+                tasks.remove(session, job.task, self._world.owner)
+            return job, decision
+
+        taken = cell.write(take)
+        if taken is None:
+            return False
+        job, decision = taken
+        if not (isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]):
+            self._guard(job, lambda: self._decided(job, decision))
+        return True
+
+    def _job(self, cell: Database, leased: tasks.Leased) -> Job[Any] | None:
+        kind = self._kinds.get(leased.task.kind)
+        if kind is None or leased.instance is None:
+            LOG.error("task %s of kind %s cannot be advanced here", leased.task.id, leased.task.kind)
+            return None
+        return Job(self._world, cell, leased, kind)
+
+    @staticmethod
+    def _ended(job: Job[Any], outcome: Outcome) -> Any:
+        """Answer what a report means: Done, Retry, Again, or the error that fails the task."""
+        try:
+            if job.undoing:
+                job.step.undo_ended(job, outcome)
+                return Done()
+            return job.step.ended(job, outcome)
+        except NovalikeError as error:
+            return error
+
+    def _guard(self, job: Job[Any], work: Callable[[], None]) -> None:
+        """Do work on a lease; whatever goes wrong, the task is given back, undone or left to its owner."""
+        try:
+            work()
+        except Fenced:
+            LOG.info("task %s of instance %s was taken over", job.task.id, job.task.instance_uuid)
+            try:
+                job.kind.fenced(job)
+            except Exception:
+                LOG.exception("cleaning after the fenced task %s failed; the reconcilers will", job.task.id)
+        except Unavailable as error:
+            LOG.info("task %s waits: %s %s", job.task.id, error, error.details)
+            self._give_back(job, PAUSE)
+        except Exception:
+            LOG.exception("task %s (%s, step %s) failed unexpectedly", job.task.id, job.kind.kind, job.step.name)
+            self._give_back(job, PAUSE * 2)
+
+    def _give_back(self, job: Job[Any], wake_in: int) -> None:
+        try:
+            job.cell.write(tasks.postpone, job.task, self._world.owner, wake_in=wake_in)
+        except Exception as error:
+            LOG.info("task %s could not be given back (its lease will run out): %s", job.task.id, error)
+
+    # -- where a woken task goes on
+
+    def _woken(self, job: Job[Any], *, overdue: bool) -> None:
+        waiting = job.task.waiting_host is not None
+        if waiting and not overdue:
+            job.cell.write(tasks.postpone, job.task, self._world.owner, wake_in=RESEND)
+            (job.step.send_undo if job.undoing else job.step.send)(job, job.fence)
+        elif job.undoing:
+            if overdue:
+                job.step.undo_overdue(job)
+            self._undo(job)
+        elif overdue:
+            self._decided(job, self._overdue(job, waiting=waiting))
+        else:
+            self._run(job)
+
+    @staticmethod
+    def _overdue(job: Job[Any], *, waiting: bool) -> Any:
+        try:
+            if waiting or job.kind.unstoppable:
+                return job.step.overdue(job)
+            return NovalikeError(f"The step {job.step.name} could not be done in time.")
+        except NovalikeError as error:
+            return error
+
+    def _decided(self, job: Job[Any], decision: Any) -> None:
+        if job.undoing:
+            self._undo(job)
+        elif isinstance(decision, Done):
+            self._next(job)
+        elif isinstance(decision, Again):
+            self._save(job, waiting_host=None, wake_in=int(decision.after * 1000), deadline=None)
+        elif isinstance(decision, Retry):
+            self._begin_undo(job, failure=None)
+        else:
+            self._fail(job, decision)
+
+    def _run(self, job: Job[Any]) -> None:
+        while True:
+            try:
+                answer = job.step.run(job)
+            except (Fenced, Unavailable):
+                raise
+            except NovalikeError as error:
+                self._fail(job, error)
+                return
+            if isinstance(answer, Wait):
+                self._save(job, waiting_host=answer.host, wake_in=RESEND, deadline=job.step.wait_deadline(job))
+                job.step.send(job, job.fence)
+                return
+            if isinstance(answer, Again):
+                self._save(job, waiting_host=None, wake_in=int(answer.after * 1000), deadline=None)
+                return
+            if job.step is job.kind.steps[-1]:
+                self._finish(job)
+                return
+            job.step = job.kind.steps[job.kind.steps.index(job.step) + 1]
+
+    def _next(self, job: Job[Any]) -> None:
+        if job.step is job.kind.steps[-1]:
+            self._finish(job)
+        else:
+            job.step = job.kind.steps[job.kind.steps.index(job.step) + 1]
+            self._run(job)
+
+    def _finish(self, job: Job[Any]) -> None:
+        def end(session: Session) -> None:
+            job.kind.finish(session, job)
+            tasks.remove(session, job.task, self._world.owner)
+        job.cell.write(end)
+
+    # -- failing and undoing
+
+    def _fail(self, job: Job[Any], error: NovalikeError) -> None:
+        if job.kind.unstoppable:
+            LOG.warning("task %s (%s, step %s) is tried again: %s", job.task.id, job.kind.kind, job.step.name, error)
+            self._give_back(job, PAUSE * 2)
+            return
+        job.failure_details = error.details
+        self._begin_undo(job, failure=str(error) or type(error).__name__)
+
+    def _begin_undo(self, job: Job[Any], *, failure: str | None) -> None:
+        job.undoing, job.failure, job.step = True, failure, job.kind.steps[-1]
+        self._save(job, waiting_host=None, wake_in=LEASE, deadline=job.step.undo_deadline, release=False)
+        self._undo(job)
+
+    def _undo(self, job: Job[Any]) -> None:
+        retrying = job.failure is None
+        while True:
+            if not retrying or job.step.undo_on_retry:
+                answer = job.step.undo(job)
+                if isinstance(answer, Wait):
+                    self._save(job, waiting_host=answer.host, wake_in=RESEND, deadline=job.step.undo_deadline)
+                    job.step.send_undo(job, job.fence)
+                    return
+            position = job.kind.steps.index(job.step)
+            if position == 0:
+                break
+            job.step = job.kind.steps[position - 1]
+        if retrying:
+            job.undoing = False
+            self._save(job, waiting_host=None, wake_in=LEASE, deadline=job.step.deadline, release=False)
+            self._run(job)
+            return
+
+        def end(session: Session) -> None:
+            job.kind.failed(session, job)
+            tasks.remove(session, job.task, self._world.owner)
+        job.cell.write(end)
+
+    def _save(
+        self, job: Job[Any], *, waiting_host: str | None, wake_in: int, deadline: int | None, release: bool = True,
+    ) -> None:
+        def store(session: Session) -> Task:
+            task = tasks.save(
+                session, job.task, self._world.owner, step=job.step.name, state=serializer.dump(job.kind.state_type, job.state),
+                undoing=job.undoing, failure=job.failure, waiting_host=waiting_host, wake_in=wake_in,
+                deadline_in=deadline * 1000 if deadline is not None else None, release=release,
+            )
+            if waiting_host is not None and not job.undoing:
+                job.step.store(session, job)
+            return task
+        job.task = job.cell.write(store)
+
+
+def without(hosts: tuple[str, ...], host: str) -> tuple[str, ...]:
+    """Answer the tuple without one host."""
+    return tuple(other for other in hosts if other != host)
+
+
+def changed(state: S, **values: Any) -> S:
+    """Answer a state dataclass with some fields replaced."""
+    return replace(state, **values)  # type: ignore[type-var]

@@ -1,0 +1,99 @@
+"""novalike-conductor: what it serves and what it repeats."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from novalike.conductor.actions import Actions
+from novalike.conductor.desired_state import DesiredStateEndpoint
+from novalike.conductor.engine import Engine, World
+from novalike.conductor.reconcilers import Reconcilers
+from novalike.conductor.reports import HostReportsEndpoint
+from novalike.conductor.tasks.build import BuildTask
+from novalike.conductor.tasks.delete import DeleteTask
+from novalike.context import RequestContext
+from novalike.db import debts, tasks
+from novalike.db.engine import Database
+from novalike.objects.tasks import Outcome
+from novalike.periodic import Periodic
+from novalike.rpc.conductor import Tasks
+from novalike.workers import Workers
+
+LOG = logging.getLogger(__name__)
+
+KINDS = (BuildTask(), DeleteTask())
+
+
+def owner_name(host: str) -> str:
+    """Answer a name for leases which no other conductor process has, also not this one after a restart."""
+    return f"{host[:40]}:{uuid.uuid4().hex[:16]}"
+
+
+class TasksEndpoint(Tasks):
+    """Serves Tasks: hands everything to the workers at once, so that the queue never waits for a step."""
+
+    def __init__(self, engine: Engine, cell: Database, workers: Workers) -> None:
+        self._engine = engine
+        self._cell = cell
+        self._workers = workers
+
+    def wake(self, ctxt: RequestContext, *, task_ids: list[str]) -> None:
+        for task_id in task_ids:
+            self._workers.submit(lambda task_id=task_id: self._engine.advance(self._cell, task_id))  # type: ignore[misc]
+
+    def report(self, ctxt: RequestContext, *, outcome: Outcome) -> None:
+        if outcome.fence.operation_id.startswith(debts.PREFIX):
+            if outcome.error is None and self._cell.write(debts.pay, outcome.fence):
+                LOG.info("host %s cleaned up what it owed for instance %s", outcome.host, outcome.fence.instance_uuid)
+            return
+        self._workers.submit(lambda: self._report(outcome))
+
+    def _report(self, outcome: Outcome) -> None:
+        if not self._engine.report(self._cell, outcome):
+            LOG.debug("a report of task %s (sequence %d) is old", outcome.fence.operation_id, outcome.fence.sequence)
+
+    def sweep(self) -> None:
+        """Look for tasks whose time has come: lost doorbells, silent hosts, passed deadlines, dead conductors' leases."""
+        self.wake_due(self._cell.fetch(tasks.due))
+
+    def wake_due(self, task_ids: list[str]) -> None:
+        """Advance these tasks."""
+        for task_id in task_ids:
+            self._workers.submit(lambda task_id=task_id: self._engine.advance(self._cell, task_id))  # type: ignore[misc]
+
+
+class ConductorManager:
+    """Lists the conductor's endpoints and periodic work."""
+
+    binary = "novalike-conductor"
+    topic = "conductor"
+
+    def __init__(self, world: World, *, ring: Any = None) -> None:
+        conf = world.conf
+        self.workers = Workers("conductor", conf.conductor.workers)
+        cell = next(iter(world.cells))           # one conductor serves one cell
+        engine = Engine(world, KINDS)
+        actions = Actions(world, cell)
+        self.tasks = TasksEndpoint(engine, cell, self.workers)
+        self.reports = HostReportsEndpoint(world, cell, actions)
+        reconcilers = Reconcilers(world)
+        self.endpoints = (self.tasks, self.reports, DesiredStateEndpoint(world.cells, world.clock))
+        sweep = conf.conductor.sweep_interval
+        self.periodics = (
+            Periodic("tasks", sweep, self.tasks.sweep),
+            Periodic("actions", sweep, actions.sweep, delay=sweep / 2),
+            Periodic("heartbeats", conf.conductor.heartbeat_batch_interval, self.reports.flush),
+            Periodic("debts", 10.0, self.reports.ask_for_debts, delay=5.0),
+            Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),
+        )
+
+    def start(self) -> None:
+        """Nothing to prepare: what another conductor left is found by the sweep."""
+
+    def stop(self) -> None:
+        """Finish the steps that run; tasks which wait belong to whoever looks at them next."""
+        if not self.workers.stop(timeout=20):
+            LOG.warning("some steps still run; their leases run out by themselves")
+        self.reports.flush()

@@ -1,0 +1,52 @@
+"""Periodic repairs which take no input: what a crash between two databases may leave behind."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy.orm import Session
+
+from novalike.conductor.engine import World
+from novalike.db import claims, instances, mappings
+
+LOG = logging.getLogger(__name__)
+
+#: Milliseconds after which a quota row without an instance is an accept which died half-way.
+UNCONFIRMED_AGE = 60_000
+
+
+class Reconcilers:
+    """All repairs of one control plane; each is safe to run at any time, by several conductors at once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def run(self) -> None:
+        """Run every repair; one that fails does not keep the others from running."""
+        for repair in (self.quota_rows, self.claims):
+            try:
+                repair()
+            except Exception:
+                LOG.exception("repair %s failed", repair.__name__)
+
+    def quota_rows(self) -> None:
+        """Quota rows (and mappings) of accepts which died before they wrote the instance are removed; others are confirmed."""
+        cells = self._world.cells
+        for cell_name, uuids in cells.shared.fetch(mappings.unconfirmed, UNCONFIRMED_AGE).items():
+            found = cells.cell(cell_name).fetch(instances.existing, uuids)
+            orphans = [uuid for uuid in uuids if uuid not in found]
+
+            def settle(session: Session, kept: list[str] = sorted(found), gone: list[str] = orphans) -> None:
+                mappings.confirm(session, kept)
+                for uuid in gone:
+                    mappings.release(session, uuid)
+            cells.shared.write(settle)
+            if orphans:
+                LOG.warning("released the quota of %d servers which were never stored", len(orphans))
+
+    def claims(self) -> None:
+        """Claims of instances which are gone are released."""
+        for cell in self._world.cells:
+            released = cell.write(claims.release_orphans)
+            if released:
+                LOG.warning("released %d claims whose instances are gone", released)

@@ -1,0 +1,96 @@
+"""Delete a server: destroy it on every host which may hold a piece, free its ports and quota, mark it deleted.
+
+It never fails: a host which cannot be reached owes its cleanup, and the delete goes on.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from novalike.conductor.engine import Again, Done, Job, Step, TaskKind, Wait, changed
+from novalike.conductor.tasks.orders import destroy_order
+from novalike.db import action_log, debts, deletions, hosts, mappings
+from novalike.exception import NotFound
+from novalike.objects.tasks import Debt, DeleteState, Fence, Outcome
+from novalike.rpc.compute import Build
+
+EVENT = "compute_terminate_instance"
+COMPUTE = "novalike-compute"
+
+
+class Destroy(Step[DeleteState]):
+    """One host after the other; usually there is one."""
+
+    name = deletions.FIRST_STEP
+
+    def wait_deadline(self, job: Job[DeleteState]) -> int:
+        return int(job.world.conf.conductor.destroy_timeout)
+
+    def run(self, job: Job[DeleteState]) -> Done | Wait:
+        for host in self._pending(job):
+            if self._is_up(job, host):
+                return Wait(host)
+            self._owe(job, host)
+        return Done()
+
+    @staticmethod
+    def _pending(job: Job[DeleteState]) -> list[str]:
+        return [host for host in job.state.hosts if host not in job.state.done]
+
+    @staticmethod
+    def _is_up(job: Job[DeleteState], host: str) -> bool:
+        with job.cell.read() as session:
+            try:
+                return hosts.find_service(session, host, COMPUTE, down_after=job.world.conf.service_down_time).up
+            except NotFound:
+                return False
+
+    @staticmethod
+    def _owe(job: Job[DeleteState], host: str) -> None:
+        job.cell.write(debts.owe, Debt(
+            host=host, instance_uuid=job.instance.uuid, epoch=job.task.epoch, instance_name=job.instance.name, vifs=job.state.vifs,
+        ), now=job.world.clock.now())
+        job.state = changed(job.state, done=(*job.state.done, host))
+
+    def send(self, job: Job[DeleteState], fence: Fence) -> None:
+        host = job.task.waiting_host
+        assert host is not None
+        order = destroy_order(job.instance, fence, job.state.vifs)
+        job.world.compute(Build, host).destroy(job.context, order=order)
+
+    def ended(self, job: Job[DeleteState], outcome: Outcome) -> Done | Again:
+        if outcome.error is not None:
+            return Again(5.0)
+        job.state = changed(job.state, done=(*job.state.done, outcome.host))
+        return Again(0.0) if self._pending(job) else Done()
+
+    def overdue(self, job: Job[DeleteState]) -> Again:
+        host = job.task.waiting_host or next(iter(self._pending(job)), None)
+        if host is not None:
+            self._owe(job, host)
+        return Again(0.0)
+
+
+class Free(Step[DeleteState]):
+    """Give back ports and quota."""
+
+    name = "free"
+
+    def run(self, job: Job[DeleteState]) -> Done:
+        job.world.networks.free(job.task.caller, job.instance.uuid)
+        job.world.cells.shared.write(mappings.release, job.instance.uuid)
+        return Done()
+
+
+class DeleteTask(TaskKind[DeleteState]):
+    """The whole delete."""
+
+    kind = deletions.KIND
+    state_type = DeleteState
+    steps = (Destroy(), Free())
+    unstoppable = True
+
+    def finish(self, session: Session, job: Job[DeleteState]) -> None:
+        now = job.world.clock.now()
+        deletions.finish(session, job.instance.uuid, job.task.epoch, now=now)
+        action_log.finish(session, job.instance.uuid, job.task.caller.request_id, event=EVENT, now=now)
