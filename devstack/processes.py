@@ -1,0 +1,126 @@
+"""Processes which outlive the command that starts them: a pid file and a log each, ended by pid and never by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs (a zombie does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state != "Z"
+
+
+def read_pid(file: Path) -> int | None:
+    """Answer the pid in a file if that very process still runs.
+
+    The file holds the pid and the process's start time, so that a pid used again is not mistaken for ours.
+    """
+    try:
+        words = file.read_text().split()
+        pid = int(words[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    if not alive(pid) or (len(words) > 1 and words[1] != started_at(pid)):
+        return None
+    return pid
+
+
+def started_at(pid: int) -> str:
+    """Answer a process's start time in clock ticks since boot."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def start(
+    name: str, command: Sequence[str], state: Path, *, environment: Mapping[str, str] | None = None, directory: Path | None = None,
+) -> int:
+    """Start a process detached, unless it runs already; answer its pid. Log and pid file are STATE/NAME.log and .pid."""
+    state.mkdir(parents=True, exist_ok=True)
+    pid_file = state / f"{name}.pid"
+    running = read_pid(pid_file)
+    if running is not None:
+        return running
+    with (state / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            list(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=directory or "/",
+            env={**os.environ, **(environment or {})},
+        )
+    pid_file.write_text(f"{process.pid} {started_at(process.pid)}\n")
+    return process.pid
+
+
+def stop(pid_file: Path, *, timeout: float = 30, kill: bool = True) -> bool:
+    """End the process of a pid file: SIGTERM, then SIGKILL after `timeout` seconds. True when it is gone."""
+    pid = read_pid(pid_file)
+    if pid is not None:
+        _signal(pid, signal.SIGTERM)
+        if not _gone(pid, timeout) and kill:
+            _signal(pid, signal.SIGKILL)
+            _gone(pid, 5)
+        if alive(pid):
+            return False
+    pid_file.unlink(missing_ok=True)
+    return True
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _gone(pid: int, timeout: float) -> bool:
+    give_up = time.monotonic() + timeout
+    while time.monotonic() < give_up:
+        try:
+            os.waitpid(pid, os.WNOHANG)          # our own child, if this very command started it
+        except ChildProcessError:
+            pass
+        if not alive(pid):
+            return True
+        time.sleep(0.05)
+    return not alive(pid)
+
+
+def wait_for(what: str, ready: Callable[[], bool], *, timeout: float = 60, log: Path | None = None, pid: int | None = None) -> None:
+    """Wait until `ready()`; raises TimeoutError (or RuntimeError when the process died), with the end of its log."""
+    give_up = time.monotonic() + timeout
+    while not ready():
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log is not None and log.exists() else ""
+        if pid is not None:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+            if not alive(pid):
+                raise RuntimeError(f"{what} ended at its start:\n{tail}")
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"{what} was not ready within {timeout:g} s:\n{tail}")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """Answer a TCP port of loopback which is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether something accepts connections on a port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0

@@ -1,0 +1,53 @@
+"""A private RabbitMQ: own node name, directories and ports, loopback only."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack import processes
+
+SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+
+
+def _environment(state: Path, port: int) -> dict[str, str]:
+    return {
+        "HOME": str(state), "RABBITMQ_NODENAME": f"novalike{port}@localhost", "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_DIST_PORT": str(port + 20000 if port < 40000 else port - 20000),
+        "RABBITMQ_MNESIA_BASE": str(state / "data"), "RABBITMQ_LOG_BASE": str(state / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(state / "plugins"), "RABBITMQ_CONFIG_FILE": str(state / "rabbitmq"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(state / "config"),
+        # epmd, which nodes of one machine share, stays on loopback too.
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+    }
+
+
+def start(state: Path, port: int) -> str:
+    """Start it (a second call finds it running); answer its transport URL. About 5 s."""
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "rabbitmq.conf").write_text("loopback_users = none\nlog.file.level = warning\nvm_memory_high_watermark.relative = 0.3\n")
+    (state / "plugins").write_text("[].\n")
+    pid = processes.start("rabbitmq", [SERVER], state, environment=_environment(state, port))
+    processes.wait_for("RabbitMQ", lambda: processes.listens(port) and _ready(state, port), log=state / "rabbitmq.log", pid=pid)
+    return f"rabbit://guest:guest@127.0.0.1:{port}/"
+
+
+def _ready(state: Path, port: int) -> bool:
+    # The port opens when the broker accepts connections; the log line is its own word for it.
+    return "completed with" in (state / "rabbitmq.log").read_text(errors="replace")
+
+
+def stop(state: Path) -> None:
+    """Stop it (its queues stay if they are durable)."""
+    processes.stop(state / "rabbitmq.pid")
+
+
+def control(state: Path, port: int, *words: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run rabbitmqctl on this node and answer what it printed."""
+    done = subprocess.run(
+        ["/usr/lib/rabbitmq/bin/rabbitmqctl", *words], check=True, capture_output=True, text=True, timeout=60,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **_environment(state, port), **(environment or {})},
+    )
+    return done.stdout
