@@ -1,0 +1,234 @@
+"""The exact claim: an instance takes resources of one host, or learns what is missing.
+
+Exactness comes from locking rows before reading sums, always in this order: server group, compute nodes by id, instance.
+(Measured on MariaDB: reading first over-commits, inserting first deadlocks; DESIGN section 4.5.) SQLite has one writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from novalike.db import hosts
+from novalike.db.base import now_ms
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, ServerGroupLock
+from novalike.db.models.instances import InstanceRow
+from novalike.exception import Fenced
+from novalike.hardware import capacity as arithmetic
+from novalike.hardware.capacity import Amounts, Ratios, Shortage
+from novalike.objects.claim import Claim
+from novalike.objects.host import Inventory
+from novalike.objects.request_spec import RequestSpec
+from novalike.rpc import serializer
+
+_CLAIMS = cast("sa.Table", ClaimRow.__table__)
+_NODES = cast("sa.Table", ComputeNodeRow.__table__)
+_INSTANCES = cast("sa.Table", InstanceRow.__table__)
+_GROUPS = cast("sa.Table", ServerGroupLock.__table__)
+_DEBTS = cast("sa.Table", HostDebtRow.__table__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The instance holds this claim now; `fresh` False says that it did before."""
+
+    claim: Claim
+    availability_zone: str
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DoesNotFit:
+    """The host has less room than was thought. Nothing was changed; try another host."""
+
+    shortages: tuple[Shortage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """The host takes no new work: it is gone, or owes the cleanup of an earlier instance. Nothing was changed."""
+
+    reason: str
+
+
+def claim(
+    session: Session, spec: RequestSpec, *, node_id: int, availability_zone: str, ratios: Ratios,
+) -> Claimed | DoesNotFit | Unusable:
+    """Claim what `spec` needs of a compute node; a transaction of its own.
+
+    For the role "instance" the same transaction writes host, node and zone into the instance. A claim which the instance
+    already holds in this role and epoch, on a host which is not excluded, is answered instead, whatever node was asked
+    for; any other claim in this role is replaced. Raises Fenced when a newer operation owns the instance or it is gone.
+    """
+    nodes, instance, held = _lock(session, spec, node_id)
+    if held is not None and _answers(held, spec):
+        return Claimed(claim=_to_object(held), availability_zone=instance.availability_zone or "", fresh=False)
+    node = nodes.get(node_id)
+    if node is None or node.deleted:
+        return Unusable("the host is gone")
+    wanted = arithmetic.demand(spec.flavor, root_volume=spec.root_volume)
+    used, debts, now = _used(session, node, apart_from=held)
+    if debts:
+        return Unusable("the host has to clean up first")
+    inventory = serializer.load(Inventory, node.inventory)
+    short = arithmetic.shortages(wanted, used, arithmetic.capacity(inventory, ratios))
+    if short:
+        return DoesNotFit(short)
+    _store(session, spec, node, wanted, held, now)
+    if spec.role == "instance":
+        session.execute(_PLACE, {
+            "in_uuid": spec.instance_uuid, "in_epoch": spec.epoch, "in_host": node.host, "in_node": node.node,
+            "in_zone": availability_zone,
+        })
+    touched = {node.id} | ({held.compute_node_id} if held else set())
+    session.execute(_TOUCH, {"ids": sorted(touched)})
+    return Claimed(
+        claim=Claim(
+            instance_uuid=spec.instance_uuid, role=spec.role, epoch=spec.epoch, compute_node_id=node.id, host=node.host,
+            node=node.node, vcpus=wanted.vcpus, memory_mb=wanted.memory_mb, disk_gb=wanted.disk_gb,
+        ),
+        availability_zone=availability_zone,
+    )
+
+
+def held_by(session: Session, spec: RequestSpec) -> Claimed | None:
+    """Answer the claim which the instance holds in the spec's role and epoch on a host that is not excluded, if any."""
+    held = _held(session, spec)
+    if held is None or not _answers(held, spec):
+        return None
+    zone = session.scalar(sa.select(_INSTANCES.c.availability_zone).where(_INSTANCES.c.uuid == spec.instance_uuid))
+    return Claimed(claim=_to_object(held), availability_zone=zone or "", fresh=False)
+
+
+def release(
+    session: Session, instance_uuid: str, *, epoch: int, roles: Collection[str] | None = None, clear_host: bool = False,
+    host: str | None = None,
+) -> tuple[Claim, ...]:
+    """Give back what an instance holds, in these roles (None: all), on this host (None: any); answer what that was.
+
+    Claims newer than `epoch` stay: a late release never takes the room of a later build. With `clear_host` the instance
+    forgets host, node and zone if it is still of this epoch. Call it early in a transaction, before the instance's row is
+    locked, for the order of locks above. Fine when there is nothing.
+    """
+    query = _OF_INSTANCE.where(_CLAIMS.c.instance_uuid == instance_uuid, _CLAIMS.c.epoch <= epoch)
+    if roles is not None:
+        query = query.where(_CLAIMS.c.role.in_(sorted(roles)))
+    if host is not None:
+        query = query.where(_NODES.c.host == host)
+    rows = session.execute(query).all()
+    if rows:
+        session.execute(_TOUCH, {"ids": sorted({row.compute_node_id for row in rows})})
+        # The epoch again: between reading and now a newer operation may have replaced one.
+        session.execute(sa.delete(_CLAIMS).where(_CLAIMS.c.id.in_([row.id for row in rows]), _CLAIMS.c.epoch <= epoch))
+    if clear_host:
+        change = sa.update(_INSTANCES).where(_INSTANCES.c.uuid == instance_uuid, _INSTANCES.c.epoch == epoch)
+        if host is not None:
+            change = change.where(_INSTANCES.c.host == host)
+        session.execute(change.values(host=None, node=None, availability_zone=None))
+    return tuple(_to_object(row) for row in rows)
+
+
+def of_instance(session: Session, instance_uuid: str) -> tuple[Claim, ...]:
+    """Answer all claims of an instance."""
+    return tuple(_to_object(row) for row in session.execute(_OF_INSTANCE.where(_CLAIMS.c.instance_uuid == instance_uuid)))
+
+
+def on_node(session: Session, node_id: int) -> tuple[Claim, ...]:
+    """Answer all claims on a compute node."""
+    return tuple(_to_object(row) for row in session.execute(_OF_INSTANCE.where(_CLAIMS.c.compute_node_id == node_id)))
+
+
+_OF_INSTANCE = sa.select(_CLAIMS, _NODES.c.host, _NODES.c.node).join(_NODES, _NODES.c.id == _CLAIMS.c.compute_node_id)
+_HELD = _OF_INSTANCE.where(_CLAIMS.c.instance_uuid == sa.bindparam("in_uuid"), _CLAIMS.c.role == sa.bindparam("in_role"))
+_LOCK_NODES = sa.select(
+    _NODES.c.id, _NODES.c.host, _NODES.c.node, _NODES.c.inventory, _NODES.c.deleted,
+).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(_NODES.c.id).with_for_update()
+_LOCK_INSTANCE = sa.select(
+    _INSTANCES.c.epoch, _INSTANCES.c.deleted, _INSTANCES.c.availability_zone,
+).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid")).with_for_update()
+_LOCK_GROUP = sa.select(_GROUPS.c.group_uuid).where(_GROUPS.c.group_uuid == sa.bindparam("in_group")).with_for_update()
+_USED = sa.select(
+    sa.func.coalesce(sa.func.sum(_CLAIMS.c.vcpus), 0), sa.func.coalesce(sa.func.sum(_CLAIMS.c.memory_mb), 0),
+    sa.func.coalesce(sa.func.sum(_CLAIMS.c.disk_gb), 0),
+    sa.select(sa.func.count()).where(_DEBTS.c.host == sa.bindparam("in_host")).scalar_subquery(),
+    now_ms(),
+).where(_CLAIMS.c.compute_node_id == sa.bindparam("in_node"), _CLAIMS.c.id != sa.bindparam("in_apart"))
+_TOUCH = sa.update(_NODES).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).values(changed_at=hosts.next_stamp())
+_PLACE = sa.update(_INSTANCES).where(
+    _INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.epoch == sa.bindparam("in_epoch"),
+).values(host=sa.bindparam("in_host"), node=sa.bindparam("in_node"), availability_zone=sa.bindparam("in_zone"))
+_INSERT = sa.insert(_CLAIMS)
+
+
+def _held(session: Session, spec: RequestSpec) -> Any:
+    return session.execute(_HELD, {"in_uuid": spec.instance_uuid, "in_role": spec.role}).one_or_none()
+
+
+def _answers(held: Any, spec: RequestSpec) -> bool:
+    return bool(held.epoch == spec.epoch and held.host not in spec.excluded_hosts)
+
+
+def _lock(session: Session, spec: RequestSpec, node_id: int) -> tuple[dict[int, Any], Any, Any]:
+    """Lock all that a claim is about; answer nodes by id, the instance, and the claim which it holds already."""
+    ids = {node_id}
+    while True:
+        if spec.server_group is not None:
+            _lock_group(session, spec.server_group)
+        nodes = {row.id: row for row in session.execute(_LOCK_NODES, {"ids": sorted(ids)})}
+        instance = _lock_instance(session, spec)
+        held = _held(session, spec)
+        if held is None or held.compute_node_id in ids or _answers(held, spec):
+            return nodes, instance, held
+        # It gives up another node, which had to be locked before the instance: start over with both, in order.
+        session.rollback()
+        ids = {node_id, held.compute_node_id}
+
+
+def _lock_group(session: Session, group_uuid: str) -> None:
+    while session.execute(_LOCK_GROUP, {"in_group": group_uuid}).one_or_none() is None:
+        try:
+            with session.begin_nested():
+                session.execute(sa.insert(_GROUPS).values(group_uuid=group_uuid))
+        except IntegrityError:
+            pass                                 # another member was faster; now it can be locked
+
+
+def _lock_instance(session: Session, spec: RequestSpec) -> Any:
+    row = session.execute(_LOCK_INSTANCE, {"in_uuid": spec.instance_uuid}).one_or_none()
+    if row is None or row.deleted or row.epoch != spec.epoch:
+        raise Fenced(f"A newer operation owns instance {spec.instance_uuid}.")
+    return row
+
+
+def _used(session: Session, node: Any, *, apart_from: Any) -> tuple[Amounts, int, int]:
+    """Answer what other claims take of a locked node, how many cleanups its host owes, and the database's time."""
+    vcpus, memory_mb, disk_gb, debts, now = session.execute(_USED, {
+        "in_node": node.id, "in_host": node.host, "in_apart": apart_from.id if apart_from else 0,
+    }).one()
+    return Amounts(int(vcpus), int(memory_mb), int(disk_gb)), int(debts), int(now)
+
+
+def _store(session: Session, spec: RequestSpec, node: Any, wanted: Amounts, held: Any, now: int) -> None:
+    values = {
+        "compute_node_id": node.id, "epoch": spec.epoch, "vcpus": wanted.vcpus, "memory_mb": wanted.memory_mb,
+        "disk_gb": wanted.disk_gb, "resources": {},
+    }
+    if held is not None:
+        session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == held.id).values(**values))
+        return
+    session.execute(_INSERT, {
+        **values, "instance_uuid": spec.instance_uuid, "role": spec.role, "created_at": hosts.moment(now),
+    })
+
+
+def _to_object(row: Any) -> Claim:
+    return Claim(
+        instance_uuid=row.instance_uuid, role=row.role, epoch=row.epoch, compute_node_id=row.compute_node_id,
+        host=row.host, node=row.node, vcpus=row.vcpus, memory_mb=row.memory_mb, disk_gb=row.disk_gb,
+    )
+
