@@ -26,12 +26,17 @@ def setup() -> str:
         wanted = os.environ.get("NOVALIKE_CONCURRENCY", "eventlet")
         if wanted not in MODES:
             raise ValueError(f"NOVALIKE_CONCURRENCY is {wanted!r}; it must be one of {', '.join(MODES)}")
-        if wanted == "eventlet":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # eventlet warns of its own retirement on import and on patching
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")      # eventlet warns of its own retirement whenever it is imported or patches
+            if wanted == "eventlet":
                 import eventlet
 
                 eventlet.monkey_patch()
+            else:
+                # oslo.messaging imports oslo.service, which picks eventlet unless told otherwise before that.
+                from oslo_service import backend
+
+                backend.init_backend(backend.BackendType.THREADING)
         _mode = wanted
     return _mode
 

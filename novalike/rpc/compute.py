@@ -18,12 +18,10 @@ class Build(Interface):
     @cast()
     def build(self, ctxt: RequestContext, *, order: BuildOrder) -> None:
         """Fetch, plug and start; the end is reported by Tasks.report."""
-        ...
 
     @cast()
     def destroy(self, ctxt: RequestContext, *, order: DestroyOrder) -> None:
         """Remove every piece; reported by Tasks.report, also when there was nothing."""
-        ...
 
 
 class Lifecycle(Interface):
@@ -34,7 +32,6 @@ class Lifecycle(Interface):
     @cast()
     def act(self, ctxt: RequestContext, *, order: ActionOrder) -> None:
         """Do a single-host action; reported by HostReports.action_done."""
-        ...
 
 
 class Console(Interface):
@@ -45,7 +42,6 @@ class Console(Interface):
     @call(timeout=30)
     def console_output(self, ctxt: RequestContext, *, instance: Instance, tail: int | None = None) -> str:
         """Answer the last `tail` lines (None: all that is kept) of the serial console."""
-        ...
 
 
 class Host(Interface):
@@ -56,4 +52,3 @@ class Host(Interface):
     @cast()
     def refresh(self, ctxt: RequestContext) -> None:
         """Send inventory and a heartbeat at once; a conductor asks it of hosts it has no inventory of."""
-        ...

@@ -19,12 +19,10 @@ class Tasks(Interface):
     @cast()
     def wake(self, ctxt: RequestContext, *, task_ids: list[str]) -> None:
         """Look at these tasks now. The rows are the truth: losing this costs seconds, not work."""
-        ...
 
     @cast()
     def report(self, ctxt: RequestContext, *, outcome: Outcome) -> None:
         """A host ended the step of a durable task (build, destroy)."""
-        ...
 
 
 class HostReports(Interface):
@@ -35,42 +33,34 @@ class HostReports(Interface):
     @call(timeout=30)
     def register(self, ctxt: RequestContext, *, inventory: Inventory, binary: str) -> str:
         """A host starts: store its inventory and service row; answer the service's uuid."""
-        ...
 
     @cast()
     def inventory(self, ctxt: RequestContext, *, inventory: Inventory) -> None:
         """The inventory changed."""
-        ...
 
     @cast()
     def heartbeat(self, ctxt: RequestContext, *, heartbeat: Heartbeat) -> None:
         """The host lives, and works on these orders."""
-        ...
 
     @cast()
     def usage(self, ctxt: RequestContext, *, host: str, node: str, usage: HostUsage) -> None:
         """What the host sees in use; sent when changed."""
-        ...
 
     @cast()
     def action_done(self, ctxt: RequestContext, *, outcome: Outcome) -> None:
         """A single-host action ended."""
-        ...
 
     @cast()
     def power_changed(self, ctxt: RequestContext, *, changes: list[PowerChange]) -> None:
         """Guests changed power state by themselves."""
-        ...
 
     @call(timeout=60)
     def instances_on(self, ctxt: RequestContext, *, host: str) -> list[Instance]:
         """Answer the host's instances, for recovery at start, power sync and the search for orphans."""
-        ...
 
     @call(timeout=30)
     def known(self, ctxt: RequestContext, *, instance_uuids: list[str]) -> list[str]:
         """Answer those of the uuids which are instances that are not deleted."""
-        ...
 
 
 class DesiredState(Interface):
@@ -86,9 +76,7 @@ class DesiredState(Interface):
         ask from next time), `full` (bool: forget everything not in here), `networks` (list of documents) and `gone` (list
         of network ids which this host no longer needs).
         """
-        ...
 
     @cast()
     def alive(self, ctxt: RequestContext, *, host: str, binary: str) -> None:
         """An agent's heartbeat."""
-        ...

@@ -16,4 +16,3 @@ class NetworkAgent(Interface):
     @cast()
     def ring(self, ctxt: RequestContext, *, revision: int) -> None:
         """The desired state of this host changed: fetch it (coalesced for 100 ms)."""
-        ...

@@ -22,4 +22,3 @@ class Scheduler(Interface):
         in this role and epoch, on a host that is not excluded, is answered again. Raises NoValidHost with the
         explanation, or Fenced when a newer operation owns the instance.
         """
-        ...
