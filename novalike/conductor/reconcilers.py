@@ -7,7 +7,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import World
-from novalike.db import claims, instances, mappings
+from novalike.db import instances, mappings, repairs
 
 LOG = logging.getLogger(__name__)
 
@@ -47,6 +47,6 @@ class Reconcilers:
     def claims(self) -> None:
         """Claims of instances which are gone are released."""
         for cell in self._world.cells:
-            released = cell.write(claims.release_orphans)
+            released = cell.write(repairs.release_orphan_claims, now=self._world.clock.now())
             if released:
                 LOG.warning("released %d claims whose instances are gone", released)

@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import action_log, instances, tasks
-from novalike.db.base import now_ms
+from novalike.db import action_log, claims, instances, tasks
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.instances import ConsoleTokenRow, InstanceRow
 from novalike.db.models.tasks import TaskRow
@@ -74,16 +73,10 @@ def _vifs(row: InstanceRow, running: TaskRow | None) -> tuple[Vif, ...]:
 
 def finish(session: Session, uuid: str, epoch: int, *, now: datetime) -> None:
     """Mark an instance deleted and drop its claims, in the transaction which removes its task."""
+    claims.release(session, uuid, epoch=epoch)   # hosts are locked before instances
     row = instances.lock(session, uuid)
     if row.epoch != epoch:
         return
-    nodes = list(session.scalars(sa.select(ClaimRow.compute_node_id).where(ClaimRow.instance_uuid == uuid)))
-    session.execute(sa.delete(ClaimRow).where(ClaimRow.instance_uuid == uuid))
-    if nodes:
-        session.execute(
-            sa.update(ComputeNodeRow).where(ComputeNodeRow.id.in_(nodes)).values(changed_at=now_ms())
-            .execution_options(synchronize_session=False),
-        )
     row.vm_state = VmState.DELETED
     row.task_state = None
     row.power_state = 0

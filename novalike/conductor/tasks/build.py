@@ -19,6 +19,8 @@ from novalike.rpc.compute import Build
 
 LOG = logging.getLogger(__name__)
 EVENT = "compute__do_build_and_run_instance"
+#: Seconds for which the host's own report of a passed deadline is waited for.
+MARGIN = 15
 
 
 class Place(Step[BuildState]):
@@ -39,7 +41,7 @@ class Place(Step[BuildState]):
         return Done()
 
     def undo(self, job: Job[BuildState]) -> Done:
-        job.cell.write(claims.release, job.instance.uuid)
+        job.cell.write(claims.release, job.instance.uuid, epoch=job.task.epoch, clear_host=True)
         job.state = changed(job.state, host=None, node=None)
         return Done()
 
@@ -71,7 +73,7 @@ class Spawn(Step[BuildState]):
     undo_on_retry = True
 
     def wait_deadline(self, job: Job[BuildState]) -> int:
-        return int(job.world.conf.conductor.build_timeout)
+        return int(job.world.conf.conductor.build_timeout) + MARGIN
 
     def run(self, job: Job[BuildState]) -> Wait:
         state = job.state
@@ -90,7 +92,7 @@ class Spawn(Step[BuildState]):
         order = BuildOrder(
             fence=fence, instance=instance, vifs=state.vifs, block_devices=state.block_devices,
             image=image_source(job, instance.image_ref), kernel=image_source(job, instance.kernel_id),
-            ramdisk=image_source(job, instance.ramdisk_id), files=state.files, deadline=self.wait_deadline(job),
+            ramdisk=image_source(job, instance.ramdisk_id), files=state.files, deadline=self.wait_deadline(job) - MARGIN,
             admin_password=world.vault.open(state.encrypted_password) if state.encrypted_password else None,
         )
         world.compute(Build, state.host).build(job.context, order=order)
@@ -170,6 +172,7 @@ class BuildTask(TaskKind[BuildState]):
         now = job.world.clock.now()
         outcome = job.outcome
         assert outcome is not None               # the last step always waits for its host
+        hosts.reset_build_failures(session, outcome.host)    # hosts are locked before instances
         row = instances.lock(session, job.instance.uuid)
         row.vm_state = VmState.ACTIVE
         row.task_state = None
@@ -179,7 +182,6 @@ class BuildTask(TaskKind[BuildState]):
         row.fault = None
         if outcome.root_device_name:
             row.document = {**row.document, "root_device_name": outcome.root_device_name}
-        hosts.reset_build_failures(session, outcome.host)
         action_log.finish(
             session, job.instance.uuid, job.task.caller.request_id, event=EVENT, now=now, host=outcome.host, started=outcome.started_at,
         )
