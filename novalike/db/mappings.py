@@ -1,0 +1,111 @@
+"""GLOBAL: instance mappings, which are also what quota counts. A row is written before its instance and outlives any crash.
+
+Who reserves locks the project's row first and counts then, so that no limit is ever passed, at any concurrency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from novalike.db import quotas
+from novalike.db.base import now_ms
+from novalike.db.models.mappings import InstanceMapping
+from novalike.exception import OverQuota
+from novalike.objects.quota import UNLIMITED, Usage
+
+_COUNTED = ("instances", "cores", "ram")
+
+
+def reserve(
+    session: Session, uuids: Sequence[str], *, cell: str, project_id: str, user_id: str, cores: int, ram: int,
+    defaults: Mapping[str, int], minimum: int | None = None,
+) -> list[str]:
+    """Map new instances to a cell, within the quota of project and user; answer the uuids that were granted.
+
+    `cores` and `ram` (MiB) are those of one instance; `defaults` the limits where none were set. At least `minimum`
+    (default: all) and at most all uuids are granted. Raises OverQuota, in Nova's words.
+    """
+    quotas.lock(session, f"project:{project_id}")
+    limits = quotas.limits(session, project_id, None, defaults)
+    own = quotas.limits(session, project_id, user_id, defaults)
+    used = quotas.usage(session, project_id)
+    room = _room(limits, used, cores, ram)
+    if any(own[name] != limits[name] for name in _COUNTED):
+        used_by_user = quotas.usage(session, project_id, user_id)
+        room_of_user = _room(own, used_by_user, cores, ram)
+        if room_of_user < room:
+            limits, used, room = own, used_by_user, room_of_user
+    if room < (len(uuids) if minimum is None else minimum):
+        raise _over(limits, used, count=len(uuids) if minimum is None else minimum, cores=cores, ram=ram)
+    granted = list(uuids[:room])
+    session.execute(sa.insert(InstanceMapping), [
+        {
+            "uuid": uuid, "cell": cell, "project_id": project_id, "user_id": user_id, "cores": cores, "ram": ram,
+            "confirmed": 0, "created_at": _now(session), "released_at": None,
+        } for uuid in granted
+    ])
+    return granted
+
+
+def _room(limits: Mapping[str, int], used: Usage, cores: int, ram: int) -> int:
+    """Answer for how many more instances of this size there is room."""
+    room = 1_000_000
+    for name, taken, each in (("instances", used.instances, 1), ("cores", used.cores, cores), ("ram", used.ram, ram)):
+        if limits[name] != UNLIMITED and each:
+            room = min(room, max(0, limits[name] - taken) // each)
+    return room
+
+
+def _over(limits: Mapping[str, int], used: Usage, *, count: int, cores: int, ram: int) -> OverQuota:
+    asked = {"instances": count, "cores": count * cores, "ram": count * ram}
+    overs = tuple(
+        name for name in sorted(_COUNTED) if limits[name] != UNLIMITED and getattr(used, name) + asked[name] > limits[name]
+    )
+    names = ", ".join(overs)
+    return OverQuota(
+        f"Quota exceeded for {names}: Requested {', '.join(str(asked[name]) for name in overs)}, but already used "
+        f"{', '.join(str(getattr(used, name)) for name in overs)} of {', '.join(str(limits[name]) for name in overs)} {names}",
+        overs=overs,
+    )
+
+
+def _now(session: Session) -> int:
+    return session.scalar(sa.select(now_ms())) or 0
+
+
+def release(session: Session, uuid: str) -> None:
+    """Give an instance's quota back; the mapping stays, so that a deleted instance is still found. Fine when done before."""
+    session.execute(
+        sa.update(InstanceMapping).where(InstanceMapping.uuid == uuid, InstanceMapping.released_at.is_(None))
+        .values(released_at=now_ms()).execution_options(synchronize_session=False),
+    )
+
+
+def forget(session: Session, uuids: Sequence[str]) -> None:
+    """Remove mappings whose instances were never stored."""
+    session.execute(sa.delete(InstanceMapping).where(InstanceMapping.uuid.in_(list(uuids))))
+
+
+def unconfirmed(session: Session, age: int, *, limit: int = 1000) -> dict[str, list[str]]:
+    """Answer, by cell, the uuids of mappings older than `age` (milliseconds) whose instances nobody has seen yet."""
+    query = (
+        sa.select(InstanceMapping.cell, InstanceMapping.uuid)
+        .where(InstanceMapping.confirmed == 0, InstanceMapping.released_at.is_(None), InstanceMapping.created_at < now_ms() - age)
+        .order_by(InstanceMapping.created_at).limit(limit)
+    )
+    found: dict[str, list[str]] = {}
+    for cell, uuid in session.execute(query):
+        found.setdefault(cell, []).append(uuid)
+    return found
+
+
+def confirm(session: Session, uuids: Sequence[str]) -> None:
+    """Note that these mappings have (or had) their instances; nobody looks at them again."""
+    if uuids:
+        session.execute(
+            sa.update(InstanceMapping).where(InstanceMapping.uuid.in_(list(uuids))).values(confirmed=1)
+            .execution_options(synchronize_session=False),
+        )
