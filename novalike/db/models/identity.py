@@ -10,7 +10,17 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from novalike.db.base import (
-    GlobalBase, Json, LongId, Name, OptName, OptText, OptTime, OptWord, Stamp, Time, Word, table_args,
+    GlobalBase,
+    Json,
+    Name,
+    OptName,
+    OptText,
+    OptTime,
+    OptWord,
+    Stamp,
+    Time,
+    Word,
+    table_args,
 )
 
 
@@ -198,17 +208,3 @@ class RevocationRow(GlobalBase):
 
     audit_id: Mapped[Word] = mapped_column(primary_key=True)
     expires_at: Mapped[Stamp]
-
-
-class ServiceKeyRow(GlobalBase):
-    """Secret keys which all API processes share, by purpose (token, credential, image_ticket). The newest encrypts and
-    signs; older ones still decrypt and verify, so that tokens survive restarts and rotation.
-    """
-
-    __tablename__ = "service_keys"
-    __table_args__ = table_args(Index("ix_service_keys_purpose", "purpose", "id"))
-
-    id: Mapped[LongId]
-    purpose: Mapped[Word]
-    key: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[Time]

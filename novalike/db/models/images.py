@@ -7,7 +7,16 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from novalike.db.base import (
-    GlobalBase, Name, OptName, OptStamp, OptUuid, OptWord, Time, Uuid, Word, table_args,
+    GlobalBase,
+    Name,
+    OptName,
+    OptStamp,
+    OptUuid,
+    OptWord,
+    Time,
+    Uuid,
+    Word,
+    table_args,
 )
 
 
