@@ -1,0 +1,219 @@
+"""Our own network service as compute uses it: the NetworkClient over the same rows which the Neutron API shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from novalike.context import RequestContext
+from novalike.db import networks, ports, security_groups
+from novalike.db.network_listing import Listing
+from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota
+from novalike.network.local import groups, ranges, vifs
+from novalike.network.local.addresses import WantedAddress
+from novalike.network.local.ports import make
+from novalike.network.local.store import Change, Store, own, visible_network, visible_port
+from novalike.objects.instance import Instance
+from novalike.objects.network import Network, NetworkSubnet, Port
+from novalike.objects.network_info import RequestedNetwork, Vif
+from novalike.objects.tasks import Caller
+
+#: How many networks are looked at to find out whether there is exactly one.
+_ENOUGH = 50
+
+
+class LocalNetworkClient:
+    """Implements network.client.NetworkClient."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def validate(
+        self, ctxt: RequestContext, requested: tuple[RequestedNetwork, ...] | None, *, count: int,
+        security_groups: tuple[str, ...] = (),
+    ) -> tuple[RequestedNetwork, ...]:
+        """See NetworkClient. Reads only."""
+        return self._store.database.fetch(self._validate, ctxt, requested, count, security_groups)
+
+    def _validate(
+        self, session: Session, ctxt: RequestContext, requested: tuple[RequestedNetwork, ...] | None, count: int,
+        groups_wanted: tuple[str, ...],
+    ) -> tuple[RequestedNetwork, ...]:
+        _find_groups(session, ctxt.project_id or "", groups_wanted)
+        if requested is None:
+            only = _only_network(session, ctxt)
+            resolved: tuple[RequestedNetwork, ...] = () if only is None else (RequestedNetwork(network_id=only.id),)
+        else:
+            resolved = tuple(_check(session, ctxt, wanted, count) for wanted in requested)
+        given = [wanted.port_id for wanted in resolved if wanted.port_id]
+        if len(set(given)) < len(given):
+            raise Invalid("A port is named twice.")
+        fixed = [(wanted.network_id, wanted.fixed_ip) for wanted in resolved if wanted.fixed_ip and not wanted.port_id]
+        if len(set(fixed)) < len(fixed):
+            raise Invalid("A fixed address is named twice.")
+        new = count * sum(1 for wanted in resolved if not wanted.port_id)
+        limit = self._store.limits(session, ctxt.project_id or "")["port"]
+        if new and limit >= 0 and networks.count(session, "port", ctxt.project_id or "") + new > limit:
+            raise OverQuota("Maximum number of ports exceeded", overs=("port",))
+        return resolved
+
+    def allocate(
+        self, caller: Caller, instance: Instance, requested: tuple[RequestedNetwork, ...], *, host: str,
+        security_groups: tuple[str, ...] = (),
+    ) -> tuple[Vif, ...]:
+        """See NetworkClient. One transaction; the host's agent is rung after it."""
+        return self._store.change(self._allocate, caller, instance, requested, host, security_groups)
+
+    def _allocate(
+        self, change: Change, caller: Caller, instance: Instance, requested: Sequence[RequestedNetwork], host: str,
+        groups_wanted: tuple[str, ...],
+    ) -> tuple[Vif, ...]:
+        session = change.session
+        # Also makes a second allocation for the same server wait for the first, and then find its ports.
+        self._store.require(change, caller.project_id, "port", 0)
+        existing = ports.of_device(session, instance.uuid, lock=True)
+        made = {port.nic: port for port in existing if port.owned}
+        brought = {port.id: port for port in existing if not port.owned}
+        missing = sum(1 for nic, wanted in enumerate(requested) if not wanted.port_id and nic not in made)
+        if missing:
+            self._store.require(change, caller.project_id, "port", missing)
+        binding = {
+            "host": host, "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}",
+            "dns_name": instance.hostname,
+        }
+        found: list[str] = []
+        for nic, wanted in enumerate(requested):
+            if wanted.port_id:
+                port = brought.get(wanted.port_id) or _take(session, wanted.port_id)
+                self._bind(change, port, binding | {"nic": nic, "tag": wanted.tag})
+            elif nic in made:
+                port = made[nic]
+                self._bind(change, port, binding)
+            else:
+                group_ids = [group.id for group in self._groups(change, caller.project_id, groups_wanted)]
+                port = self._make(change, caller, wanted, binding | {"nic": nic, "tag": wanted.tag}, group_ids)
+            found.append(port.id)
+        by_id = {port.id: port for port in ports.by_ids(session, found)}
+        return vifs.build(session, [by_id[port_id] for port_id in found])
+
+    def _make(
+        self, change: Change, caller: Caller, wanted: RequestedNetwork, binding: dict[str, Any], group_ids: list[str],
+    ) -> Port:
+        if wanted.network_id is None:
+            raise Invalid("A requested network names neither a network nor a port.")
+        network = networks.get(change.session, wanted.network_id)
+        values: dict[str, Any] = {**binding, "network_id": network.id, "project_id": caller.project_id, "owned": True}
+        if network.port_security:
+            values["security_groups"] = group_ids
+        if wanted.fixed_ip:
+            values["fixed_ips"] = [WantedAddress(address=wanted.fixed_ip)]
+        port = make(change, self._store, network, values)
+        change.touch_port(port)
+        return port
+
+    def _bind(self, change: Change, port: Port, binding: dict[str, Any]) -> None:
+        changes = {name: value for name, value in binding.items() if getattr(port, name) != value}
+        if not changes:
+            return
+        ports.update(change.session, port.id, changes | {"status": "ACTIVE"}, change.now)
+        change.touch_port(port)
+        change.touch_port(replace(port, host=binding["host"]))
+
+    def _groups(self, change: Change, project_id: str, wanted: tuple[str, ...]) -> list[Any]:
+        names = tuple(name for name in wanted if name != groups.DEFAULT)
+        found = _find_groups(change.session, project_id, names)
+        if not wanted or len(names) < len(wanted):
+            found.insert(0, groups.default(change, project_id))
+        return found
+
+    def free(self, caller: Caller, instance_uuid: str) -> None:
+        """See NetworkClient."""
+        self._store.change(self._free, instance_uuid)
+
+    def _free(self, change: Change, instance_uuid: str) -> None:
+        if not instance_uuid:
+            return
+        found = ports.of_device(change.session, instance_uuid, lock=True)
+        ports.delete(change.session, [port.id for port in found if port.owned])
+        for port in found:
+            change.touch_port(port)
+            if not port.owned:
+                unbound = {"host": "", "device_id": "", "device_owner": "", "dns_name": "", "nic": 0, "tag": None, "status": "DOWN"}
+                ports.update(change.session, port.id, unbound, change.now)
+
+    def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
+        """See NetworkClient."""
+        return self._store.database.fetch(lambda session: vifs.build(session, ports.of_device(session, instance_uuid)))
+
+
+def _only_network(session: Session, ctxt: RequestContext) -> Network | None:
+    listing = Listing(project_id=ctxt.project_id or "-", filters={"external": (0,), "admin_state_up": (1,)}, limit=_ENOUGH)
+    candidates = [network for network in networks.list_page(session, listing) if network.subnet_ids]
+    chosen = [network for network in candidates if network.is_default]
+    if len(candidates) > 1 and len(chosen) != 1:
+        raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
+    return next(iter(chosen or candidates), None)
+
+
+def _check(session: Session, ctxt: RequestContext, wanted: RequestedNetwork, count: int) -> RequestedNetwork:
+    if wanted.port_id:
+        return _check_port(session, ctxt, wanted, count)
+    if not wanted.network_id:
+        raise Invalid("A requested network names neither a network nor a port.")
+    network = visible_network(session, ctxt, wanted.network_id)
+    if network.external and not own(ctxt, network.project_id):
+        raise Forbidden(f"It is not allowed to create an interface on external network {network.id}")
+    subnets = networks.subnets_of(session, [network.id])[network.id]
+    if not subnets:
+        raise Invalid(f"Network {network.id} requires a subnet in order to boot instances on.")
+    if wanted.fixed_ip:
+        if count > 1:
+            raise Invalid("Invalid fixed IP Address: a fixed address can be given to one server only, and several are asked for.")
+        _check_fixed(session, network, subnets, wanted.fixed_ip)
+    return RequestedNetwork(network_id=network.id, fixed_ip=wanted.fixed_ip, tag=wanted.tag)
+
+
+def _check_port(session: Session, ctxt: RequestContext, wanted: RequestedNetwork, count: int) -> RequestedNetwork:
+    port = visible_port(session, ctxt, wanted.port_id or "")
+    if count > 1:
+        raise Invalid("Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.")
+    if port.device_id:
+        raise Conflict(f"Port {port.id} is still in use.")
+    if not port.fixed_ips:
+        raise Invalid(f"Port {port.id} requires a FixedIP in order to be used.")
+    return RequestedNetwork(network_id=port.network_id, port_id=port.id, tag=wanted.tag)
+
+
+def _check_fixed(session: Session, network: Network, subnets: list[NetworkSubnet], fixed_ip: str) -> None:
+    address = ranges.address(fixed_ip, "fixed_ip")
+    subnet = next((s for s in subnets if ranges.usable(ranges.network(s.cidr, s.ip_version), address)), None)
+    if subnet is None:
+        raise Invalid(f"Invalid fixed IP Address {fixed_ip} in request: it is not of network {network.id}.")
+    if str(address) == subnet.gateway_ip or ports.holder(session, subnet.id, str(address)) is not None:
+        raise Invalid(f"Fixed IP address {fixed_ip} is already in use.")
+
+
+def _take(session: Session, port_id: str) -> Port:
+    """Answer a port which a user brought, for its new server. That the user may use it was checked at accept."""
+    port = ports.get(session, port_id, lock=True)
+    if port.device_id:
+        raise Conflict(f"Port {port_id} is still in use.")
+    return port
+
+
+def _find_groups(session: Session, project_id: str, wanted: tuple[str, ...]) -> list[Any]:
+    """Answer groups by name or id. `default` need not exist yet. Raises NotFound, Conflict for an ambiguous name."""
+    names = [name for name in wanted if name != groups.DEFAULT]
+    known = security_groups.named(session, project_id, names) if names else []
+    found = []
+    for name in dict.fromkeys(names):
+        matching = [group for group in known if group.id == name] or [group for group in known if group.name == name]
+        if not matching:
+            raise NotFound(f"Security group {name} not found.")
+        if len(matching) > 1:
+            raise Conflict(f"Multiple security_group matches found for name '{name}', use an ID to be more specific.")
+        found.append(matching[0])
+    return found

@@ -1,0 +1,209 @@
+"""Security groups and their rules. They are stored and checked here; what hosts enforce of them is the agent's business."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from novalike.context import RequestContext
+from novalike.db import ports, security_groups
+from novalike.db.network_listing import Listing
+from novalike.exception import Forbidden, NotFound
+from novalike.network import errors
+from novalike.network.local.store import Change, Store, is_admin, own, visible_group
+from novalike.objects.network import SecurityGroup, SecurityGroupRule
+
+DEFAULT = "default"
+_WITH_PORTS = {"tcp", "udp", "sctp", "dccp", "udplite", "6", "17", "132", "33", "136"}
+_ICMP = {"icmp", "1", "icmpv6", "ipv6-icmp", "58"}
+_NAMES = _WITH_PORTS | _ICMP | {
+    "ah", "egp", "esp", "gre", "igmp", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf",
+    "pgm", "rsvp", "vrrp", "hopopt",
+}
+_KEY = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
+
+
+class SecurityGroups:
+    """The security groups of a cloud."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[SecurityGroup]:
+        """Make groups which let everything out, all or none. Raises OverQuota, SecurityGroupDefaultAlreadyExists."""
+        return self._store.change(self._create, ctxt, given)
+
+    def _create(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[SecurityGroup]:
+        made = []
+        for values in given:
+            project_id = values.get("project_id") or ctxt.project_id or ""
+            if not own(ctxt, project_id):
+                raise Forbidden("Only administrators may make security groups for other projects.")
+            default(change, project_id)
+            if values["name"] == DEFAULT:
+                raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
+            self._store.require(change, project_id, "security_group")
+            group = SecurityGroup(**{**values, "project_id": project_id}, id=str(uuid.uuid4()))
+            security_groups.insert(change.session, group, change.now)
+            for ethertype in ("IPv4", "IPv6"):
+                security_groups.insert_rule(change.session, _rule(group, "egress", ethertype), change.now)
+            made.append(security_groups.get(change.session, group.id))
+        return made
+
+    def get(self, ctxt: RequestContext, group_id: str) -> SecurityGroup:
+        """Answer a group the caller may see. Raises SecurityGroupNotFound."""
+        return self._store.database.fetch(visible_group, ctxt, group_id)
+
+    def list_page(self, ctxt: RequestContext, listing: Listing) -> list[SecurityGroup]:
+        """Answer groups by a listing; the caller's default group is made if it was not there yet."""
+        self.ensure_default(ctxt.project_id)
+        return self._store.database.fetch(security_groups.list_page, listing)
+
+    def ensure_default(self, project_id: str | None) -> None:
+        """Make a project's default group unless it is there."""
+        if project_id and self._store.database.fetch(security_groups.default_of, project_id) is None:
+            self._store.change(default, project_id)
+
+    def update(self, ctxt: RequestContext, group_id: str, changes: dict[str, Any]) -> SecurityGroup:
+        """Change a group's name, description or statefulness. Raises SecurityGroupNotFound, Forbidden."""
+        return self._store.change(self._update, ctxt, group_id, changes)
+
+    def _update(self, change: Change, ctxt: RequestContext, group_id: str, changes: dict[str, Any]) -> SecurityGroup:
+        group = visible_group(change.session, ctxt, group_id)
+        if group.default_of is not None and changes.get("name", group.name) != group.name:
+            raise errors.SecurityGroupCannotRemoveDefault("Updating default security group not allowed.")
+        if group.default_of is None and changes.get("name") == DEFAULT:
+            raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
+        security_groups.update(change.session, group_id, changes, change.now)
+        return security_groups.get(change.session, group_id)
+
+    def delete(self, ctxt: RequestContext, group_id: str) -> None:
+        """Remove a group. Raises SecurityGroupNotFound, SecurityGroupInUse, SecurityGroupCannotRemoveDefault."""
+        self._store.change(self._delete, ctxt, group_id)
+
+    def _delete(self, change: Change, ctxt: RequestContext, group_id: str) -> None:
+        group = visible_group(change.session, ctxt, group_id)
+        if group.default_of is not None and not is_admin(ctxt):
+            raise errors.SecurityGroupCannotRemoveDefault("Insufficient rights for removing default security group.")
+        if ports.group_in_use(change.session, group_id):
+            raise errors.SecurityGroupInUse(f"Security Group {group_id} in use.")
+        security_groups.delete(change.session, group_id)
+
+    def create_rules(self, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[SecurityGroupRule]:
+        """Make rules, all or none. Raises SecurityGroupNotFound, SecurityGroupRuleExists, InvalidInput, OverQuota."""
+        return self._store.change(self._create_rules, ctxt, given)
+
+    def _create_rules(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[SecurityGroupRule]:
+        made = []
+        for values in given:
+            group = visible_group(change.session, ctxt, values["security_group_id"])
+            if values.get("remote_group_id"):
+                visible_group(change.session, ctxt, values["remote_group_id"])
+            self._store.require(change, group.project_id, "security_group_rule")
+            rule = SecurityGroupRule(**{**_checked_rule(values), "project_id": group.project_id}, id=str(uuid.uuid4()))
+            same = next((r for r in group.rules if all(getattr(r, name) == getattr(rule, name) for name in _KEY)), None)
+            if same is not None:
+                raise errors.SecurityGroupRuleExists(f"Security group rule already exists. Rule id is {same.id}.")
+            security_groups.insert_rule(change.session, rule, change.now)
+            made.append(security_groups.get_rule(change.session, rule.id))
+        return made
+
+    def get_rule(self, ctxt: RequestContext, rule_id: str) -> SecurityGroupRule:
+        """Answer a rule the caller may see. Raises SecurityGroupRuleNotFound."""
+        return self._store.database.fetch(_visible_rule, ctxt, rule_id)
+
+    def list_rules(self, ctxt: RequestContext, listing: Listing) -> list[SecurityGroupRule]:
+        """Answer rules by a listing; those of the caller's default group are made if they were not there yet."""
+        self.ensure_default(ctxt.project_id)
+        return self._store.database.fetch(security_groups.list_rules, listing)
+
+    def delete_rule(self, ctxt: RequestContext, rule_id: str) -> None:
+        """Remove a rule. Raises SecurityGroupRuleNotFound."""
+        self._store.change(self._delete_rule, ctxt, rule_id)
+
+    def _delete_rule(self, change: Change, ctxt: RequestContext, rule_id: str) -> None:
+        _visible_rule(change.session, ctxt, rule_id)
+        security_groups.delete_rule(change.session, rule_id)
+
+
+def default(change: Change, project_id: str) -> SecurityGroup:
+    """Answer a project's default group, made now if it was not there: all out, and in what comes from the group itself."""
+    group = security_groups.default_of(change.session, project_id)
+    if group is not None:
+        return group
+    group = SecurityGroup(
+        id=str(uuid.uuid4()), project_id=project_id, name=DEFAULT, description="Default security group", default_of=project_id,
+    )
+    security_groups.insert(change.session, group, change.now)
+    for direction in ("ingress", "egress"):
+        for ethertype in ("IPv4", "IPv6"):
+            remote = group.id if direction == "ingress" else None
+            security_groups.insert_rule(change.session, _rule(group, direction, ethertype, remote), change.now)
+    return security_groups.get(change.session, group.id)
+
+
+def checked(session: Session, project_id: str, group_ids: Sequence[str]) -> tuple[str, ...]:
+    """Answer ids of groups which the project has. Raises SecurityGroupNotFound for the first it has not."""
+    known = {group.id for group in security_groups.named(session, project_id, group_ids)}
+    for group_id in group_ids:
+        if group_id not in known:
+            raise errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
+    return tuple(dict.fromkeys(group_ids))
+
+
+def _visible_rule(session: Session, ctxt: RequestContext, rule_id: str) -> SecurityGroupRule:
+    try:
+        rule = security_groups.get_rule(session, rule_id)
+    except NotFound:
+        rule = None
+    if rule is None or not own(ctxt, rule.project_id):
+        raise errors.SecurityGroupRuleNotFound(f"Security group rule {rule_id} does not exist")
+    return rule
+
+
+def _rule(group: SecurityGroup, direction: str, ethertype: str, remote: str | None = None) -> SecurityGroupRule:
+    return SecurityGroupRule(
+        id=str(uuid.uuid4()), security_group_id=group.id, project_id=group.project_id, direction=direction, ethertype=ethertype,
+        remote_group_id=remote,
+    )
+
+
+def _checked_rule(values: dict[str, Any]) -> dict[str, Any]:
+    values = dict(values)
+    if values.get("remote_group_id") and values.get("remote_ip_prefix"):
+        raise errors.InvalidInput("Only remote_ip_prefix or remote_group_id may be provided.")
+    if values.get("remote_ip_prefix"):
+        values["remote_ip_prefix"] = _prefix(values["remote_ip_prefix"], values.get("ethertype", "IPv4"))
+    protocol = values.get("protocol")
+    if protocol is not None:
+        protocol = values["protocol"] = str(protocol).lower()
+        if protocol == "any":
+            protocol = values["protocol"] = None
+        elif protocol not in _NAMES and not (protocol.isdecimal() and int(protocol) <= 255):
+            raise errors.InvalidInput(f"Security group rule protocol {protocol} not supported.")
+    low, high = values.get("port_range_min"), values.get("port_range_max")
+    if low is None and high is None:
+        return values
+    if protocol in _ICMP:
+        if low is None or not all(part is None or 0 <= part <= 255 for part in (low, high)):
+            raise errors.InvalidInput("For ICMP, port_range_min is the type and port_range_max the code, both 0 to 255.")
+        return values
+    if protocol not in _WITH_PORTS:
+        raise errors.InvalidInput("Port range cannot be specified for this protocol; must also specify one which has ports.")
+    if low is None or high is None or not 1 <= low <= high <= 65535:
+        raise errors.InvalidInput("For TCP/UDP protocols, port_range_min must be <= port_range_max, both 1 to 65535.")
+    return values
+
+
+def _prefix(text: str, ethertype: str) -> str:
+    try:
+        prefix = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise errors.InvalidInput(f"'{text}' is not a valid CIDR (remote_ip_prefix).") from error
+    if prefix.version != (6 if ethertype == "IPv6" else 4):
+        raise errors.InvalidInput(f"Conflicting value ethertype {ethertype} for CIDR {text}.")
+    return str(prefix)

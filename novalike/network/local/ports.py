@@ -1,0 +1,172 @@
+"""Ports: made, changed and removed on a user's behalf. Those of server builds are in client.py."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from novalike.context import RequestContext
+from novalike.db import networks, ports
+from novalike.db.network_listing import Listing
+from novalike.exception import Forbidden
+from novalike.network import errors
+from novalike.network.local import addresses, groups
+from novalike.network.local.addresses import WantedAddress
+from novalike.network.local.store import Change, Store, is_admin, own, visible_network, visible_port
+from novalike.objects.network import Network, Port
+
+MAX_FIXED_IPS = 5
+_MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
+#: What only admins, and the owner of the port's network, may say of a port.
+_OWNERS = ("mac_address", "fixed_ips", "port_security", "address_pairs")
+_ADMINS = ("host", "profile")
+
+
+class Ports:
+    """The ports of a cloud."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(self, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[Port]:
+        """Make ports, all or none. Keys are the fields of objects.Port; `fixed_ips` are WantedAddress (absent: as usual,
+        empty: none), `security_groups` ids (absent: the project's default group).
+
+        Raises NetworkNotFound, OverQuota, Forbidden, IpAddressGenerationFailure, IpAddressAlreadyAllocated, MacAddressInUse ...
+        """
+        return self._store.change(self._create, ctxt, given)
+
+    def _create(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[Port]:
+        return [self._make(change, ctxt, dict(values)) for values in given]
+
+    def _make(self, change: Change, ctxt: RequestContext, values: dict[str, Any]) -> Port:
+        network = visible_network(change.session, ctxt, values["network_id"])
+        project_id = values.setdefault("project_id", ctxt.project_id or network.project_id)
+        if not own(ctxt, project_id) or (network.external and not own(ctxt, network.project_id)):
+            raise Forbidden("The port would belong to another project, or lie on an external network of another project.")
+        _authorize(ctxt, network, values)
+        self._store.require(change, project_id, "port")
+        port = make(change, self._store, network, values)
+        change.touch_port(port)
+        return port
+
+    def get(self, ctxt: RequestContext, port_id: str) -> Port:
+        """Answer a port the caller may see. Raises PortNotFound."""
+        return self._store.database.fetch(visible_port, ctxt, port_id)
+
+    def list_page(
+        self, listing: Listing, *, addresses: dict[str, tuple[str, ...]] | None = None,
+        security_groups: tuple[str, ...] | None = None,
+    ) -> list[Port]:
+        """Answer ports by a listing, whose `project_id` says who looks; further filters as in db.ports.list_page."""
+        return self._store.database.fetch(ports.list_page, listing, addresses=addresses, security_groups=security_groups)
+
+    def update(self, ctxt: RequestContext, port_id: str, changes: dict[str, Any]) -> Port:
+        """Change a port; keys as for `create`. Raises PortNotFound, Forbidden, PortInUse and as `create`."""
+        return self._store.change(self._update, ctxt, port_id, dict(changes))
+
+    def _update(self, change: Change, ctxt: RequestContext, port_id: str, changes: dict[str, Any]) -> Port:
+        session = change.session
+        port = visible_port(session, ctxt, port_id, lock=True)
+        network = networks.get(session, port.network_id)
+        _authorize(ctxt, network, {k: v for k, v in changes.items() if k in ("fixed_ips", *_ADMINS) or v != getattr(port, k)})
+        if changes.get("mac_address", port.mac_address) != port.mac_address:
+            if port.host:
+                raise errors.PortInUse(f"Unable to complete operation on port {port_id}, port is already bound.")
+            changes["mac_address"] = _checked_mac(change, network.id, changes["mac_address"])
+        if "fixed_ips" in changes:
+            wanted = changes.pop("fixed_ips")
+            _limit(wanted)
+            chosen = addresses.choose(change, network.id, changes.get("mac_address", port.mac_address), wanted, kept=port.fixed_ips)
+            ports.remove_addresses(session, port_id, [fixed for fixed in port.fixed_ips if fixed not in chosen])
+            ports.add_addresses(session, port, [fixed for fixed in chosen if fixed not in port.fixed_ips])
+        if "security_groups" in changes:
+            changes["security_groups"] = groups.checked(session, port.project_id, changes["security_groups"])
+        _check_security(
+            changes.get("port_security", port.port_security), changes.get("security_groups", port.security_groups),
+            changes.get("address_pairs", port.address_pairs),
+        )
+        if "host" in changes:
+            changes["status"] = "ACTIVE" if changes["host"] else "DOWN"
+        ports.update(session, port_id, changes, change.now)
+        fresh = ports.get(session, port_id)
+        change.touch_port(port)
+        change.touch_port(fresh)
+        return fresh
+
+    def delete(self, ctxt: RequestContext, port_id: str) -> None:
+        """Remove a port. Raises PortNotFound, ServicePortInUse."""
+        self._store.change(self._delete, ctxt, port_id)
+
+    def _delete(self, change: Change, ctxt: RequestContext, port_id: str) -> None:
+        port = visible_port(change.session, ctxt, port_id, lock=True)
+        if port.device_owner.startswith("network:"):
+            raise errors.ServicePortInUse(
+                f"Port {port_id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
+            )
+        ports.delete(change.session, [port_id])
+        change.touch_port(port)
+
+
+def make(change: Change, store: Store, network: Network, values: dict[str, Any]) -> Port:
+    """Make a port inside a change; keys as for Ports.create, all rights and limits checked by the caller."""
+    session = change.session
+    values = dict(values)
+    given = values.pop("mac_address", None)
+    mac = addresses.mac(change, network.id, store.settings.base_mac) if given is None else _checked_mac(change, network.id, given)
+    security = values.setdefault("port_security", network.port_security)
+    wanted_groups = values.pop("security_groups", None)
+    if wanted_groups is not None:
+        chosen_groups = groups.checked(session, values["project_id"], wanted_groups)
+    elif security and not values.get("device_owner", "").startswith("network:"):
+        chosen_groups = (groups.default(change, values["project_id"]).id,)
+    else:
+        chosen_groups = ()
+    _check_security(security, chosen_groups, values.get("address_pairs", ()))
+    wanted: Sequence[WantedAddress] | None = values.pop("fixed_ips", None)
+    _limit(wanted)
+    port = Port(**{
+        "name": "", **values, "id": values.get("id") or str(uuid.uuid4()), "mac_address": mac, "security_groups": chosen_groups,
+        "fixed_ips": addresses.choose(change, network.id, mac, wanted),
+        "status": "ACTIVE" if values.get("host") else "DOWN",
+    })
+    ports.insert(session, port, change.now)
+    return ports.get(session, port.id)
+
+
+def _authorize(ctxt: RequestContext, network: Network, values: dict[str, Any]) -> None:
+    if is_admin(ctxt):
+        return
+    if any(values.get(name) for name in _ADMINS):
+        raise Forbidden("Only administrators may bind ports.")
+    wanted = values.get("fixed_ips") or ()
+    named = any(want.address is not None for want in wanted)
+    if not own(ctxt, network.project_id) and (named or any(name in values for name in _OWNERS if name != "fixed_ips")):
+        raise Forbidden("Only the network's owner may choose MAC addresses, fixed addresses or port security.")
+    if values.get("device_owner", "").startswith("network:") and not own(ctxt, network.project_id):
+        raise Forbidden("Only the network's owner may make ports of network services.")
+
+
+def _checked_mac(change: Change, network_id: str, mac: str) -> str:
+    mac = mac.lower().replace("-", ":")
+    if not _MAC.match(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+        raise errors.InvalidInput(f"'{mac}' is not a valid MAC address.")
+    if ports.mac_in_use(change.session, network_id, mac):
+        raise errors.MacAddressInUse(
+            f"Unable to complete operation for network {network_id}. The mac address {mac} is in use.",
+        )
+    return mac
+
+
+def _limit(wanted: Sequence[WantedAddress] | None) -> None:
+    if wanted is not None and len(wanted) > MAX_FIXED_IPS:
+        raise errors.InvalidInput("Exceeded maximum amount of fixed ips per port.")
+
+
+def _check_security(enabled: bool, group_ids: Sequence[str], pairs: Sequence[object]) -> None:
+    if not enabled and group_ids:
+        raise errors.InvalidInput("Port Security must be enabled in order to have security groups on a port.")
+    if not enabled and pairs:
+        raise errors.InvalidInput("Port Security must be enabled in order to have allowed address pairs on a port.")

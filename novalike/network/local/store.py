@@ -1,0 +1,165 @@
+"""What all parts of the network service share: the database, changes that ring hosts, limits, who may see what."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Concatenate, ParamSpec, TypeVar
+
+from oslo_config import cfg
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from novalike.clock import Clock
+from novalike.context import RequestContext
+from novalike.db import network_hosts, network_quotas, networks, ports, quotas, security_groups
+from novalike.db.cells import Cells
+from novalike.exception import Conflict, NotFound
+from novalike.network import errors
+from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
+
+LOG = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RESOURCES = ("network", "subnet", "port", "security_group", "security_group_rule")
+#: Called with a host and its new revision after a change which concerns it.
+Ring = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class Change:
+    """One transaction on its way. `touched` collects (host, network) whose agents are to hear of it."""
+
+    session: Session
+    now: datetime
+    touched: set[tuple[str, str]] = field(default_factory=set)
+
+    def touch_network(self, network_id: str) -> None:
+        """Note that a network changed wherever it has ports."""
+        self.touched |= {(host, network_id) for host in network_hosts.hosts_of(self.session, network_id)}
+
+    def touch_port(self, port: Port) -> None:
+        """Note that a port changed on its host."""
+        if port.host:
+            self.touched.add((port.host, port.network_id))
+
+
+class Store:
+    """The network service's database and settings. `ring` tells a host's agent to look; it must not wait or raise."""
+
+    def __init__(self, cells: Cells, clock: Clock, conf: cfg.ConfigOpts, ring: Ring) -> None:
+        self.database = cells.shared
+        self.clock = clock
+        self.conf = conf
+        self.settings = conf.network
+        self._ring = ring
+
+    def change(self, function: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function(change, ...)` in a transaction, then ring the hosts it touched.
+
+        A uniqueness that another transaction took first makes it run again, so that it can find out and say so.
+        """
+        def run(session: Session) -> tuple[T, dict[str, int]]:
+            change = Change(session, self.clock.now())
+            answer = function(change, *args, **kwargs)
+            session.flush()
+            return answer, network_hosts.touch(session, change.touched)
+
+        for _ in range(3):
+            try:
+                answer, revisions = self.database.write(run)
+            except IntegrityError as error:
+                LOG.info("a change collided with another one and runs again: %s", error.orig)
+                continue
+            for host, revision in revisions.items():
+                self._ring(host, revision)
+            return answer
+        raise Conflict("Somebody else changes the same thing at the same time; try again.")
+
+    def limits(self, session: Session, project_id: str) -> dict[str, int]:
+        """Answer a project's limits of all network resources; -1 is unlimited."""
+        configured = {resource: int(self.settings[f"quota_{resource}"]) for resource in RESOURCES}
+        return configured | network_quotas.limits(session, project_id)
+
+    def usage(self, session: Session, project_id: str) -> dict[str, int]:
+        """Answer how many of each network resource a project has."""
+        return {
+            resource: (security_groups if resource.startswith("security_group") else networks).count(session, resource, project_id)
+            for resource in RESOURCES
+        }
+
+    def require(self, change: Change, project_id: str, resource: str, wanted: int = 1) -> None:
+        """Raise OverQuota unless the project may have `wanted` more. Others of the project wait until this transaction ends."""
+        quotas.lock(change.session, f"network:{project_id}")
+        limit = self.limits(change.session, project_id)[resource]
+        counter = security_groups if resource.startswith("security_group") else networks
+        if limit >= 0 and counter.count(change.session, resource, project_id) + wanted > limit:
+            raise errors.OverQuota(f"Quota exceeded for resources: ['{resource}'].", overs=(resource,))
+
+
+def is_admin(ctxt: RequestContext) -> bool:
+    """Tell whether the caller sees everybody's things."""
+    return ctxt.is_admin or "admin" in ctxt.roles
+
+
+def own(ctxt: RequestContext, project_id: str) -> bool:
+    """Tell whether the caller may change a thing of a project."""
+    return is_admin(ctxt) or (ctxt.project_id is not None and ctxt.project_id == project_id)
+
+
+def scope(ctxt: RequestContext) -> str | None:
+    """Answer the project whose things the caller's lists hold; None for everybody's."""
+    return None if is_admin(ctxt) else ctxt.project_id or "-"
+
+
+def visible_network(session: Session, ctxt: RequestContext, network_id: str, *, change: bool = False) -> Network:
+    """Answer a network which the caller may see, or change. Raises NetworkNotFound."""
+    try:
+        network = networks.get(session, network_id)
+    except NotFound:
+        network = None
+    if network is None or not (own(ctxt, network.project_id) or (not change and (network.shared or network.external))):
+        raise errors.NetworkNotFound(f"Network {network_id} could not be found.")
+    return network
+
+
+def visible_subnet(session: Session, ctxt: RequestContext, subnet_id: str, *, change: bool = False) -> NetworkSubnet:
+    """Answer a subnet which the caller may see, or change. Raises SubnetNotFound."""
+    try:
+        subnet = networks.get_subnet(session, subnet_id)
+    except NotFound:
+        subnet = None
+    if subnet is not None and not own(ctxt, subnet.project_id) and (
+        change or not networks.get(session, subnet.network_id).shared
+    ):
+        subnet = None
+    if subnet is None:
+        raise errors.SubnetNotFound(f"Subnet {subnet_id} could not be found.")
+    return subnet
+
+
+def visible_port(session: Session, ctxt: RequestContext, port_id: str, *, lock: bool = False) -> Port:
+    """Answer a port which the caller may see and change. Raises PortNotFound."""
+    try:
+        port = ports.get(session, port_id, lock=lock)
+    except NotFound:
+        port = None
+    if port is None or not (
+        own(ctxt, port.project_id) or networks.get(session, port.network_id).project_id == ctxt.project_id
+    ):
+        raise errors.PortNotFound(f"Port {port_id} could not be found.")
+    return port
+
+
+def visible_group(session: Session, ctxt: RequestContext, group_id: str) -> SecurityGroup:
+    """Answer a security group which the caller may see and change. Raises SecurityGroupNotFound."""
+    try:
+        group = security_groups.get(session, group_id)
+    except NotFound:
+        group = None
+    if group is None or not own(ctxt, group.project_id):
+        raise errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
+    return group

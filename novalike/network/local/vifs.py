@@ -1,0 +1,71 @@
+"""Ports as servers and hosts see them. The names of bridges and taps are made here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from novalike.db import networks, ports
+from novalike.network.local.addresses import DHCP_OWNER
+from novalike.objects.network import Network, NetworkSubnet, Port
+from novalike.objects.network_info import FixedIp, Subnet, Vif
+
+_LONGEST = 11                                    # of an id, in an interface name of at most 15 characters
+
+
+def bridge(network_id: str) -> str:
+    """Answer the name of a network's bridge on any host."""
+    return f"nlb{network_id[:_LONGEST]}"
+
+
+def tap(port_id: str) -> str:
+    """Answer the name of a port's host side interface."""
+    return f"tap{port_id[:_LONGEST]}"
+
+
+def servers(session: Session, network_ids: Iterable[str]) -> dict[str, str]:
+    """Answer, by subnet, the addresses which the DHCP ports of networks hold (those of subnets without a gateway)."""
+    return {
+        subnet_id: address
+        for network_id in network_ids
+        for port in ports.of_network(session, network_id, owner=DHCP_OWNER)
+        for subnet_id, address in port.fixed_ips
+    }
+
+
+def server_of(subnet: NetworkSubnet, held: dict[str, str]) -> str | None:
+    """Answer where a subnet's DHCP and metadata are served: at its gateway, or where it has none at our DHCP port."""
+    return subnet.gateway_ip or held.get(subnet.id)
+
+
+def build(session: Session, found: list[Port]) -> tuple[Vif, ...]:
+    """Answer the VIFs of ports, in the same order."""
+    network_ids = {port.network_id for port in found}
+    by_id = {network.id: network for network in networks.by_ids(session, network_ids)}
+    subnets = networks.subnets_of(session, network_ids)
+    without_gateway = [n for n in network_ids if any(s.gateway_ip is None for s in subnets[n])]
+    held = servers(session, without_gateway)
+    return tuple(_vif(port, by_id[port.network_id], subnets[port.network_id], held) for port in found)
+
+
+def _vif(port: Port, network: Network, subnets: list[NetworkSubnet], held: dict[str, str]) -> Vif:
+    used = {subnet_id for subnet_id, _ in port.fixed_ips}
+    versions = {subnet.id: subnet.ip_version for subnet in subnets}
+    return Vif(
+        port_id=port.id, network_id=network.id, label=network.name, mac=port.mac_address, vif_type="bridge",
+        bridge=bridge(network.id), tap=tap(port.id), mtu=network.mtu,
+        fixed_ips=tuple(
+            FixedIp(address=address, subnet_id=subnet_id, version=versions[subnet_id]) for subnet_id, address in port.fixed_ips
+        ),
+        subnets=tuple(_subnet(subnet, held) for subnet in subnets if subnet.id in used),
+        security_groups=port.security_groups, owned=port.owned, tag=port.tag,
+    )
+
+
+def _subnet(subnet: NetworkSubnet, held: dict[str, str]) -> Subnet:
+    server = server_of(subnet, held)
+    return Subnet(
+        id=subnet.id, cidr=subnet.cidr, version=subnet.ip_version, gateway=subnet.gateway_ip,
+        dhcp_server=server if subnet.enable_dhcp else None, dns=subnet.dns_nameservers, routes=subnet.host_routes,
+    )
