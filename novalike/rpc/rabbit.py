@@ -12,7 +12,7 @@ from typing import Any
 import kombu.exceptions
 from amqp.exceptions import AMQPError
 from oslo_config import cfg
-from oslo_messaging import MessageDeliveryFailure
+from oslo_messaging import MessageDeliveryFailure, MessageUndeliverable
 from oslo_messaging._drivers import amqp, amqpdriver, common, impl_rabbit
 
 GROUP = "oslo_messaging_rabbit"
@@ -34,9 +34,11 @@ class RabbitDriver(impl_rabbit.RabbitDriver):  # type: ignore[misc]  # oslo.mess
         self._attempts = attempts
 
     def send(self, *args: Any, **options: Any) -> Any:
-        """Send as the base class does; what kombu and sockets raise becomes MessageDeliveryFailure."""
+        """Send as the base class does; what it, kombu and sockets raise becomes MessageDeliveryFailure."""
         try:
             return super().send(*args, **options)
+        except MessageUndeliverable as error:
+            raise MessageDeliveryFailure(f"Nobody listens to {error.routing_key}") from error
         except (kombu.exceptions.KombuError, AMQPError, OSError) as error:
             raise MessageDeliveryFailure(f"The broker does not answer: {error}") from error
 

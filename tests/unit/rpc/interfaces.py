@@ -6,6 +6,8 @@ import queue
 import threading
 from dataclasses import dataclass
 
+from oslo_config import cfg
+
 from novalike import context
 from novalike.context import RequestContext
 from novalike.exception import BuildFailed, Conflict, NotFound, OverQuota
@@ -91,7 +93,8 @@ class Office(Post):
         self.gate.wait(seconds)
 
     def fail(self, ctxt, *, how):
-        raise ERRORS[how]
+        error = ERRORS[how]()
+        raise error
 
     def who(self, ctxt):
         working_for = context.current.get()
@@ -103,7 +106,8 @@ class Office(Post):
 
     def crash(self, ctxt, *, how):
         try:
-            raise ERRORS[how]
+            error = ERRORS[how]()
+            raise error
         finally:
             self.box.put(how)
 
@@ -112,3 +116,10 @@ class Office(Post):
 
     def new(self, ctxt):
         return True
+
+
+def bare_conf() -> cfg.ConfigOpts:
+    """Answer a configuration without any file or option: transports bring their own."""
+    conf = cfg.ConfigOpts()
+    conf([], project="novalike", default_config_files=[])
+    return conf

@@ -7,21 +7,20 @@ import uuid
 
 import pytest
 
-from novalike import conf as configuration
 from novalike import context
 from novalike.context import RequestContext
 from novalike.exception import BuildFailed, Conflict, NotBuilt, NotFound, NovalikeError, OverQuota, Unavailable
 from novalike.objects.secret import Secret
 from novalike.rpc import engine, failures, transport
 from novalike.rpc.engine import Interface, call
-from tests.unit.rpc.interfaces import Office, Parcel, Post, TapeTorn
+from tests.unit.rpc.interfaces import Office, Parcel, Post, TapeTorn, bare_conf
 
 CTXT = RequestContext(user_id="u", project_id="p", roles=("member",))
 
 
 @pytest.fixture
 def wire():
-    built = transport.build(configuration.load(files=[]), url=f"inproc://{uuid.uuid4().hex}")
+    built = transport.build(bare_conf(), url=f"inproc://{uuid.uuid4().hex}")
     yield built
     built.cleanup()
 

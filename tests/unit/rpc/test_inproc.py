@@ -10,11 +10,10 @@ from collections import Counter
 import oslo_messaging as messaging
 import pytest
 
-from novalike import conf as configuration
 from novalike.context import RequestContext
 from novalike.exception import Unavailable
 from novalike.rpc import engine, inproc, transport
-from tests.unit.rpc.interfaces import Office, Parcel, Post
+from tests.unit.rpc.interfaces import Office, Parcel, Post, bare_conf
 
 CTXT = RequestContext(user_id="u")
 
@@ -24,7 +23,7 @@ class Town:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.wire = transport.build(configuration.load(files=[]), url=url)
+        self.wire = transport.build(bare_conf(), url=url)
         self.servers = []
 
     def open(self, name: str) -> Office:
@@ -72,9 +71,9 @@ def test_a_fanout_reaches_all(town):
 
 def test_transports_of_one_url_share_an_exchange_and_others_do_not(town):
     town.open("a")
-    other = transport.build(configuration.load(files=[]), url=town.url)
+    other = transport.build(bare_conf(), url=town.url)
     assert engine.client(Post, other).who(CTXT).startswith("a ")
-    elsewhere = transport.build(configuration.load(files=[]), url=f"inproc://{uuid.uuid4().hex}")
+    elsewhere = transport.build(bare_conf(), url=f"inproc://{uuid.uuid4().hex}")
     with pytest.raises(Unavailable):
         engine.client(Post, elsewhere).slow(CTXT, seconds=0)
 
@@ -194,6 +193,6 @@ def test_the_entry_point_leads_here():
 
 
 def transport_conf():
-    conf = configuration.load(files=[])
+    conf = bare_conf()
     transport.register(conf)
     return conf
