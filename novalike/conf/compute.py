@@ -1,0 +1,35 @@
+"""[compute]: more options of the compute daemon. Those below the line are ours and Nova has none like them."""
+
+from oslo_config import cfg
+
+GROUP = "compute"
+
+OPTIONS = [
+    cfg.IntOpt(
+        "shutdown_retry_interval", default=10, min=1,
+        help="Seconds between repeated requests to a guest to shut itself down.",
+    ),
+    # ---- ours
+    cfg.FloatOpt(
+        "lifecycle_event_delay", default=5.0, min=0,
+        help="Seconds a guest must stay powered off before that is reported, so that a restart from inside is no stop. (Nova: "
+             "15, and cannot be changed.)",
+    ),
+    cfg.IntOpt(
+        "ledger_retention", default=86400, min=3600,
+        help="Seconds for which the outcome of an order is kept, to be answered again. Must exceed every deadline.",
+    ),
+    cfg.IntOpt(
+        "tombstone_retention", default=604800, min=86400,
+        help="Seconds for which a removed server is remembered, so that a late message cannot build it again.",
+    ),
+    cfg.IntOpt(
+        "interrupted_limit", default=3, min=1,
+        help="A build during which the daemon died this often is reported as failed instead of being tried again here.",
+    ),
+    cfg.IntOpt(
+        "unsent_limit", default=1000, min=1,
+        help="Reports which wait in memory while no conductor can be reached; outcomes beyond that wait on disk, other reports "
+             "are dropped and made anew later.",
+    ),
+]
