@@ -83,3 +83,16 @@ class Service:
     created_at: datetime | None = None
     updated_at: datetime | None = None          # last heartbeat
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedServer:
+    """A server as lists of hypervisors show it. `name` is the hypervisor's name for it, as Instance.name."""
+
+    id: int
+    uuid: str
+
+    @property
+    def name(self) -> str:
+        """The hypervisor's name for it."""
+        return f"instance-{self.id:08x}"
