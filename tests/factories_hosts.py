@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import fields
 
+from novalike.hardware.capacity import Amounts, Ratios, capacity
 from novalike.objects.flavor import Flavor
 from novalike.objects.host import Inventory
 from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.host_state import HostState
 
 
 def inventory(host: str = "host1", **changes) -> Inventory:
@@ -31,3 +34,17 @@ def spec(instance_uuid: str | None = None, **changes) -> RequestSpec:
         "flavor": changes.pop("flavor", None) or flavor(),
     }
     return RequestSpec(**{**values, **changes})
+
+
+def host_state(host: str = "host1", **changes) -> HostState:
+    """A host as the scheduler knows it; `used` as (vcpus, memory_mb, disk_gb), other unknown names go to its inventory."""
+    own = {field.name for field in fields(HostState)}
+    mine = {name: changes.pop(name) for name in list(changes) if name in own}
+    if "used" in mine:
+        mine["used"] = Amounts(*mine["used"])
+    has = inventory(host, **changes)
+    values = {
+        "node_id": abs(hash(host)) % 10**6, "uuid": has.uuid, "host": has.host, "node": has.node, "inventory": has,
+        "capacity": capacity(has, Ratios()), "availability_zone": "nova",
+    }
+    return HostState(**{**values, **mine})

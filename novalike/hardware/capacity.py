@@ -76,10 +76,10 @@ def capacity(inventory: Inventory, defaults: Ratios) -> Capacity:
 
 
 def missing(wanted: int, used: int, limit: int, largest: int) -> int:
-    """Answer how much of one resource is missing: 0 when `wanted` fits. Wanting nothing always fits."""
+    """Answer how much of one resource is missing, at most `wanted`: 0 when it fits. Wanting nothing always fits."""
     if wanted <= 0:
         return 0
-    return max(0, wanted - min(limit - used, largest))
+    return min(wanted, max(0, wanted - min(limit - used, largest)))
 
 
 def shortages(wanted: Amounts, used: Amounts, has: Capacity) -> tuple[Shortage, ...]:

@@ -1,0 +1,17 @@
+"""Is the host where the user wants the server?"""
+
+from __future__ import annotations
+
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+
+class AvailabilityZoneFilter(Filter):
+    """Passes hosts of the requested availability zone; all hosts when none is requested."""
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host of another zone."""
+        if not spec.availability_zone or spec.availability_zone == host.availability_zone:
+            return None
+        return f"not in zone {spec.availability_zone}"

@@ -1,0 +1,31 @@
+"""What a filter is."""
+
+from __future__ import annotations
+
+from novalike.hardware.capacity import Shortage
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.host_state import HostState
+from novalike.scheduler.options import Options
+
+
+class Filter:
+    """Rejects hosts which cannot take a server. Must be pure: the same question has the same answer.
+
+    Reasons are shown to users: they name what was asked for, never a host.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    @property
+    def name(self) -> str:
+        """The filter's name in configuration and explanations."""
+        return type(self).__name__
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer why this host cannot take the server, or None when it can."""
+        raise NotImplementedError
+
+    def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
+        """Answer how much of an amount is missing, when less of it would have been accepted; for the explanation."""
+        return None

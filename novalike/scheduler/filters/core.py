@@ -1,0 +1,26 @@
+"""Are there enough vCPUs?"""
+
+from __future__ import annotations
+
+from novalike.hardware.capacity import Shortage, missing
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+
+class CoreFilter(Filter):
+    """Passes hosts with enough vCPUs that nobody was promised, times cpu_allocation_ratio; no server may exceed the real CPUs."""
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host with too little of it."""
+        return "not enough vCPUs" if self._missing(spec, host) else None
+
+    def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
+        """Answer how much less would have fitted."""
+        lacking = self._missing(spec, host)
+        return Shortage("vcpus", spec.flavor.vcpus, lacking) if lacking else None
+
+    @staticmethod
+    def _missing(spec: RequestSpec, host: HostState) -> int:
+        has = host.capacity
+        return missing(spec.flavor.vcpus, host.used.vcpus, has.limit.vcpus, has.largest.vcpus)

@@ -1,0 +1,22 @@
+"""Is there enough disk?"""
+
+from __future__ import annotations
+
+from novalike.hardware.capacity import Shortage, demand, missing
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+
+class DiskFilter(Filter):
+    """Passes hosts with enough disk for root, ephemeral and swap, times disk_allocation_ratio; a root volume needs none."""
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host with too little of it."""
+        return None if self.shortage(spec, host) is None else "not enough disk"
+
+    def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
+        """Answer how much less would have fitted."""
+        wanted = demand(spec.flavor, root_volume=spec.root_volume).disk_gb
+        lacking = missing(wanted, host.used.disk_gb, host.capacity.limit.disk_gb, host.capacity.largest.disk_gb)
+        return Shortage("disk_gb", wanted, lacking) if lacking else None

@@ -1,0 +1,26 @@
+"""Is there enough memory?"""
+
+from __future__ import annotations
+
+from novalike.hardware.capacity import Shortage, missing
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+
+class RamFilter(Filter):
+    """Passes hosts with enough memory that nobody was promised, times ram_allocation_ratio; no server may exceed the real memory."""
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host with too little of it."""
+        return "not enough memory" if self._missing(spec, host) else None
+
+    def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
+        """Answer how much less would have fitted."""
+        lacking = self._missing(spec, host)
+        return Shortage("memory_mb", spec.flavor.memory_mb, lacking) if lacking else None
+
+    @staticmethod
+    def _missing(spec: RequestSpec, host: HostState) -> int:
+        has = host.capacity
+        return missing(spec.flavor.memory_mb, host.used.memory_mb, has.limit.memory_mb, has.largest.memory_mb)

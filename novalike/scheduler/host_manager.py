@@ -1,0 +1,226 @@
+"""From the databases to the snapshot which the pure core looks at, kept fresh by reading only what changed.
+
+A compute node's `changed_at` grows with each change of its row and of the claims on it, but rows commit out of order: so
+every refresh reads the stamps of the last OVERLAP_MS again, and now and then all of them. A host that slipped through
+anyway costs a lost race at worst: the claim checks again under lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from novalike.clock import Clock
+from novalike.db import aggregates as aggregates_table
+from novalike.db import hosts
+from novalike.db.cells import Cells
+from novalike.db.engine import Database
+from novalike.db.models.hosts import ComputeNodeRow, HostDebtRow, ServiceRow
+from novalike.hardware.capacity import Amounts, Ratios, capacity
+from novalike.objects.aggregate import Aggregate
+from novalike.objects.host import Inventory
+from novalike.rpc import serializer
+from novalike.scheduler.host_state import HostState
+
+OVERLAP_MS = 2000
+FULL_INTERVAL = 60.0
+AGGREGATES_FOR = 1.0
+
+_NODES = cast("sa.Table", ComputeNodeRow.__table__)
+_SERVICES = cast("sa.Table", ServiceRow.__table__)
+_DEBTS = cast("sa.Table", HostDebtRow.__table__)
+
+_STAMPS = sa.select(_NODES.c.id, _NODES.c.changed_at).where(_NODES.c.changed_at > sa.bindparam("in_since"))
+_ROWS = sa.select(
+    _NODES.c.id, _NODES.c.uuid, _NODES.c.host, _NODES.c.node, _NODES.c.inventory, _NODES.c.build_failures,
+    _NODES.c.changed_at, _NODES.c.deleted,
+).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """Why a host gets nothing: most hosts have none of these."""
+
+    up: bool = True
+    disabled: bool = False
+    owing: bool = False
+
+
+_OPEN = _Closed()
+
+
+@dataclass(frozen=True, slots=True)
+class _Delta:
+    """What one refresh read: changed rows, sums of claims on them, all closed hosts, and with `full` all nodes' ids."""
+
+    rows: tuple[Any, ...]
+    sums: Mapping[int, tuple[int, int, int, int]]
+    closed: Mapping[str, _Closed]
+    ids: frozenset[int] | None
+
+
+class HostManager:
+    """The hosts of every cell. Thread-safe: threads that come while one refreshes share the next refresh."""
+
+    def __init__(
+        self, cells: Cells, clock: Clock, *, down_after: float, ratios: Ratios, default_zone: str = "nova",
+    ) -> None:
+        self._zones = _Aggregates(cells.shared, clock)
+        self._views = {
+            name: _CellView(cells.cell(name), clock, down_after=down_after, ratios=ratios, default_zone=default_zone)
+            for name in cells.names()
+        }
+
+    def snapshot(self, cell: str, *, fresh_aggregates: bool = False) -> tuple[HostState, ...]:
+        """Answer the cell's hosts as they are now, by id. Raises Unavailable when the database does not answer."""
+        return self._views[cell].snapshot(self._zones.read(fresh=fresh_aggregates))
+
+
+class _Aggregates:
+    """All aggregates, read at most once in AGGREGATES_FOR seconds. The same object as long as nothing changed."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[Aggregate, ...] = ()
+        self._until = float("-inf")
+
+    def read(self, *, fresh: bool) -> tuple[Aggregate, ...]:
+        with self._lock:
+            now = self._clock.monotonic()
+            if fresh or now >= self._until:
+                found = tuple(self._database.fetch(aggregates_table.list_aggregates))
+                if found != self._known:
+                    self._known = found
+                self._until = now + AGGREGATES_FOR
+            return self._known
+
+
+class _CellView:
+    """The hosts of one cell."""
+
+    def __init__(
+        self, database: Database, clock: Clock, *, down_after: float, ratios: Ratios, default_zone: str,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._down_after = down_after
+        self._ratios = ratios
+        self._default_zone = default_zone
+        self._lock = threading.Lock()
+        self._started = self._finished = 0       # numbers of refreshes
+        self._states: dict[int, HostState] = {}
+        self._stamps: dict[int, int] = {}
+        self._closed: Mapping[str, _Closed] = {}
+        self._aggregates: tuple[Aggregate, ...] = ()
+        self._zone_of: Mapping[str, str] = {}
+        self._metadata_of: Mapping[str, Mapping[str, frozenset[str]]] = {}
+        self._newest = 0
+        self._full_at = float("-inf")
+        self._snapshot: tuple[HostState, ...] = ()
+
+    def snapshot(self, aggregates: tuple[Aggregate, ...]) -> tuple[HostState, ...]:
+        """Refresh, unless a refresh which began after this call did so already, and answer all hosts."""
+        ticket = self._started
+        with self._lock:
+            if self._finished <= ticket or aggregates is not self._aggregates:
+                self._started += 1
+                self._refresh(aggregates)
+                self._finished = self._started
+            return self._snapshot
+
+    def _refresh(self, aggregates: tuple[Aggregate, ...]) -> None:
+        now = self._clock.monotonic()
+        full = now >= self._full_at
+        since = -1 if full else self._newest - OVERLAP_MS
+        delta = self._database.fetch(self._read, since, full)
+        changed = self._apply_rows(delta)
+        changed |= self._apply_closed(delta.closed)
+        changed |= self._apply_aggregates(aggregates)
+        if changed:
+            self._snapshot = tuple(self._states[node_id] for node_id in sorted(self._states))
+        if full:
+            self._full_at = now + FULL_INTERVAL
+
+    def _read(self, session: Session, since: int, full: bool) -> _Delta:
+        stamps = session.execute(_STAMPS, {"in_since": since}).all()
+        ids = [node_id for node_id, stamp in stamps if self._stamps.get(node_id) != stamp]
+        rows: list[Any] = []
+        for start in range(0, len(ids), 1000):
+            rows += session.execute(_ROWS, {"ids": ids[start:start + 1000]}).all()
+        # After the rows, so that sums are at least as new as the stamp which is remembered with them.
+        sums = hosts.claim_sums(session, ids) if ids else {}
+        return _Delta(
+            tuple(rows), sums, self._read_closed(session), frozenset(node_id for node_id, _ in stamps) if full else None,
+        )
+
+    def _read_closed(self, session: Session) -> dict[str, _Closed]:
+        up = hosts.is_up(self._down_after)
+        closed = {
+            row.host: _Closed(up=bool(row.up), disabled=bool(row.disabled))
+            for row in session.execute(
+                sa.select(_SERVICES.c.host, _SERVICES.c.disabled, sa.case((up, 1), else_=0).label("up"))
+                .where(_SERVICES.c.binary == hosts.COMPUTE_BINARY, sa.or_(_SERVICES.c.disabled != 0, sa.not_(up))),
+            )
+        }
+        for host in session.scalars(sa.select(_DEBTS.c.host).distinct()):
+            closed[host] = replace(closed.get(host, _OPEN), owing=True)
+        return closed
+
+    def _apply_rows(self, delta: _Delta) -> bool:
+        changed = bool(delta.rows)
+        for row in delta.rows:
+            self._stamps[row.id] = row.changed_at
+            self._newest = max(self._newest, row.changed_at)
+            if row.deleted:
+                self._states.pop(row.id, None)
+            else:
+                self._states[row.id] = self._state(row, delta.sums.get(row.id, hosts.NO_CLAIMS))
+        if delta.ids is not None:
+            for node_id in self._stamps.keys() - delta.ids:
+                del self._stamps[node_id]
+                self._states.pop(node_id, None)
+                changed = True
+        return changed
+
+    def _state(self, row: Any, sums: tuple[int, int, int, int]) -> HostState:
+        inventory = serializer.load(Inventory, row.inventory)
+        closed = self._closed.get(row.host, _OPEN)
+        return HostState(
+            node_id=row.id, uuid=row.uuid, host=row.host, node=row.node, inventory=inventory,
+            capacity=capacity(inventory, self._ratios), used=Amounts(*sums[:3]), instances=sums[3],
+            build_failures=row.build_failures, availability_zone=self._zone_of.get(row.host, self._default_zone),
+            metadata=self._metadata_of.get(row.host, {}), up=closed.up, disabled=closed.disabled, owing=closed.owing,
+        )
+
+    def _apply_closed(self, closed: Mapping[str, _Closed]) -> bool:
+        differing = {
+            host for host in closed.keys() | self._closed.keys() if closed.get(host, _OPEN) != self._closed.get(host, _OPEN)
+        }
+        self._closed = closed
+        if not differing:
+            return False
+        for node_id, state in self._states.items():
+            if state.host in differing:
+                now = closed.get(state.host, _OPEN)
+                self._states[node_id] = replace(state, up=now.up, disabled=now.disabled, owing=now.owing)
+        return True
+
+    def _apply_aggregates(self, aggregates: tuple[Aggregate, ...]) -> bool:
+        if aggregates is self._aggregates:
+            return False
+        self._aggregates = aggregates
+        self._zone_of = aggregates_table.zones_of_hosts(aggregates)
+        self._metadata_of = aggregates_table.metadata_of_hosts(aggregates)
+        for node_id, state in self._states.items():
+            self._states[node_id] = replace(
+                state, availability_zone=self._zone_of.get(state.host, self._default_zone),
+                metadata=self._metadata_of.get(state.host, {}),
+            )
+        return True

@@ -1,0 +1,118 @@
+"""The RPC endpoint: snapshot, select, claim; the next best host on a lost race."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from novalike.context import RequestContext
+from novalike.db import claims
+from novalike.db.cells import Cells
+from novalike.db.engine import Database
+from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
+from novalike.hardware.capacity import Ratios
+from novalike.objects.request_spec import NoHost, Placement, RequestSpec
+from novalike.rpc.scheduler import Scheduler
+from novalike.scheduler.explain import Refusal, explain
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_manager import HostManager
+from novalike.scheduler.host_state import HostState
+from novalike.scheduler.options import Options
+from novalike.scheduler.select import Decision, Ranked, select
+from novalike.scheduler.weights.base import Weigher
+
+LOG = logging.getLogger(__name__)
+
+#: How many hosts of one snapshot are tried before a new one is taken, and how many snapshots before the caller is told to
+#: come again: losing so often means a stampede, not a full cloud.
+ALTERNATES, SNAPSHOTS = 8, 25
+
+
+class Placing(Scheduler):
+    """Chooses a host for one server and claims it in the same breath."""
+
+    def __init__(
+        self, cells: Cells, hosts: HostManager, *, filters: Sequence[Filter], weighers: Sequence[Weigher],
+        options: Options, ratios: Ratios,
+    ) -> None:
+        self._cells = cells
+        self._hosts = hosts
+        self._filters = tuple(filters)
+        self._weighers = tuple(weighers)
+        self._options = options
+        self._ratios = ratios
+
+    def select_host(self, ctxt: RequestContext, *, spec: RequestSpec) -> Placement:
+        """Choose and claim; see rpc/scheduler.py.
+
+        Raises NoValidHost, Fenced, and Unavailable when every race was lost or the database does not answer.
+        """
+        cell, database = self._cell_of(spec)
+        refused: dict[int, Refusal] = {}
+        looked_again = False
+        for _ in range(SNAPSHOTS):
+            decision = self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=looked_again))
+            # A host which refused and has not changed since would refuse again.
+            fresh = [one for one in decision.ranked if not _refuses(refused, one.host)]
+            if not fresh:
+                held = database.fetch(claims.held_by, spec)
+                if held is not None:
+                    return _placement(held, decision)
+                if not looked_again:             # aggregates may be a second old
+                    looked_again = True
+                    continue
+                raise self._no_host(spec, decision, [one for one in refused.values() if _refuses(refused, one.host)])
+            for ranked in fresh[:ALTERNATES]:
+                outcome = self._claim(database, spec, ranked.host)
+                if isinstance(outcome, claims.Claimed):
+                    return _placement(outcome, decision, ranked)
+                refused[ranked.host.node_id] = outcome
+        raise Unavailable("Too many servers are being placed at the same time.")
+
+    def explain(self, ctxt: RequestContext, *, spec: RequestSpec) -> NoHost:
+        """Answer how hosts would be judged now, without claiming; for operators."""
+        cell, _database = self._cell_of(spec)
+        return explain(spec, self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=True)), self._filters)
+
+    def _decide(self, spec: RequestSpec, hosts: Sequence[HostState]) -> Decision:
+        seed = f"{spec.instance_uuid}/{spec.epoch}"
+        return select(spec, hosts, self._filters, self._weighers, seed, self._options)
+
+    def _claim(self, database: Database, spec: RequestSpec, host: HostState) -> claims.Claimed | Refusal:
+        outcome = database.write(
+            claims.claim, spec, node_id=host.node_id, availability_zone=host.availability_zone, ratios=self._ratios,
+        )
+        if isinstance(outcome, claims.Claimed):
+            return outcome
+        LOG.debug("instance %s lost the race for %s: %s", spec.instance_uuid, host.host, outcome)
+        if isinstance(outcome, claims.DoesNotFit):
+            return Refusal(host, outcome.shortages)
+        return Refusal(host, reason=outcome.reason)
+
+    def _no_host(self, spec: RequestSpec, decision: Decision, refusals: Sequence[Refusal]) -> NovalikeError:
+        answer = explain(spec, decision, self._filters, refusals)
+        LOG.info("instance %s: %s", spec.instance_uuid, answer.summary)
+        if LOG.isEnabledFor(logging.DEBUG):
+            for removed in decision.removed:
+                LOG.debug("instance %s: %s removed by %s: %s", spec.instance_uuid, removed.host.host, removed.by, removed.reason)
+        return NoValidHost(answer.summary)
+
+    def _cell_of(self, spec: RequestSpec) -> tuple[str, Database]:
+        try:
+            database = self._cells.of_instance(spec.instance_uuid)
+        except NotFound:
+            raise Fenced(f"Instance {spec.instance_uuid} is gone.") from None
+        return next(name for name in self._cells.names() if self._cells.cell(name) is database), database
+
+
+def _refuses(refused: dict[int, Refusal], host: HostState) -> bool:
+    refusal = refused.get(host.node_id)
+    return refusal is not None and refusal.host is host
+
+
+def _placement(claimed: claims.Claimed, decision: Decision, ranked: Ranked | None = None) -> Placement:
+    same = ranked is not None and ranked.host.node_id == claimed.claim.compute_node_id
+    return Placement(
+        host=claimed.claim.host, node=claimed.claim.node, availability_zone=claimed.availability_zone,
+        considered=decision.considered, weight=ranked.weight if ranked is not None and same else 0.0,
+    )

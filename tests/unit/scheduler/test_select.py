@@ -1,0 +1,153 @@
+"""The pure core: laws that hold for any hosts, and the explanation."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from novalike.scheduler import plugins
+from novalike.scheduler.explain import Refusal, explain
+from novalike.scheduler.options import Options
+from novalike.scheduler.select import first_reason, screen, select
+from tests import factories_hosts as make
+
+OPTIONS = Options()
+NAMES = [
+    "ComputeFilter", "AvailabilityZoneFilter", "RamFilter", "CoreFilter", "DiskFilter", "ImagePropertiesFilter",
+    "ComputeCapabilitiesFilter",
+]
+FILTERS = plugins.load_filters(NAMES, OPTIONS)
+WEIGHERS = plugins.load_weighers(["all"], OPTIONS)
+
+
+@st.composite
+def clouds(draw):
+    count = draw(st.integers(0, 12))
+    return [
+        make.host_state(
+            f"h{index}", node_id=index + 1, vcpus=draw(st.integers(1, 16)), memory_mb=draw(st.integers(0, 4096)),
+            used=(draw(st.integers(0, 20)), draw(st.integers(0, 4096)), draw(st.integers(0, 50))), local_gb=draw(st.integers(0, 60)),
+            up=draw(st.booleans()), disabled=draw(st.booleans()), owing=draw(st.booleans()),
+            availability_zone=draw(st.sampled_from(["az1", "az2"])), build_failures=draw(st.integers(0, 3)),
+        ) for index in range(count)
+    ]
+
+
+@st.composite
+def specs(draw):
+    return make.spec(
+        flavor=make.flavor(vcpus=draw(st.integers(1, 8)), memory_mb=draw(st.integers(0, 2048)), root_gb=draw(st.integers(0, 30))),
+        availability_zone=draw(st.sampled_from([None, "az1", "az2", "az3"])),
+        excluded_hosts=tuple(draw(st.lists(st.sampled_from(["h0", "h1", "h2"]), max_size=2))),
+    )
+
+
+def choose(spec, hosts, seed="s", options=OPTIONS, weighers=WEIGHERS):
+    return select(spec, hosts, FILTERS, weighers, seed, options)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(specs(), clouds(), st.integers(1, 4), st.booleans())
+def test_every_host_is_ranked_or_removed_with_a_reason(spec, hosts, subset, shuffle):
+    options = Options(host_subset_size=subset, shuffle_best_same_weighed_hosts=shuffle)
+    decision = choose(spec, hosts, options=options)
+    assert {one.host.host for one in decision.ranked} | {one.host.host for one in decision.removed} == {host.host for host in hosts}
+    assert len(decision.ranked) + len(decision.removed) == decision.considered == len(hosts)
+    for ranked in decision.ranked:
+        assert screen(spec, ranked.host) is None
+        for one in FILTERS:
+            assert one.reject(spec, ranked.host) is None, f"{one.name} rejects a host which was chosen"
+    for removed in decision.removed:
+        assert screen(spec, removed.host) == (removed.by, removed.reason) or first_reason(spec, removed.host, FILTERS) == (removed.by, removed.reason)
+    assert decision == choose(spec, hosts, options=options), "the same question had another answer"
+    weights = [one.weight for one in decision.ranked]
+    assert sorted(weights[1:], reverse=True) == weights[1:]
+    if weights:
+        assert weights[0] in sorted(weights, reverse=True)[:subset]
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(specs(), clouds())
+def test_the_nearest_change_would_have_fitted(spec, hosts):
+    """Whoever follows the explanation's advice gets a host."""
+    decision = choose(spec, hosts)
+    if decision.ranked:
+        return
+    answer = explain(spec, decision, FILTERS)
+    assert not any(host.node in answer.summary for host in hosts), "a host's name was shown to a user"
+    assert sum(one.removed for one in answer.rejections) == len(hosts)
+    if answer.nearest is None or "less" not in answer.nearest:
+        return
+    less = {"memory": 0, "disk": 0, "vCPU": 0}
+    for part in answer.nearest.removesuffix(" would have fitted.").split(" and "):
+        for word in less:
+            if word in part:
+                less[word] = int(part.split()[0])
+    smaller = make.flavor(
+        vcpus=spec.flavor.vcpus - less["vCPU"], memory_mb=spec.flavor.memory_mb - less["memory"], root_gb=spec.flavor.root_gb - less["disk"],
+    )
+    assert smaller.vcpus > 0
+    assert choose(make.spec(flavor=smaller, availability_zone=spec.availability_zone, excluded_hosts=spec.excluded_hosts), hosts).ranked
+
+
+def test_the_emptiest_host_wins_and_a_negative_multiplier_packs():
+    hosts = [make.host_state(f"h{n}", used=(n, 1000 * n, 10 * n)) for n in (2, 0, 1)]
+    assert [one.host.host for one in choose(make.spec(), hosts).ranked] == ["h0", "h1", "h2"]
+    packing = plugins.load_weighers(["nova.scheduler.weights.ram.RAMWeigher"], Options(ram_weight_multiplier=-1.0))
+    assert [one.host.host for one in choose(make.spec(), hosts, weighers=packing).ranked] == ["h2", "h1", "h0"]
+
+
+def test_failed_builds_outweigh_everything():
+    hosts = [make.host_state("empty", build_failures=1), make.host_state("busy", used=(7, 10000, 90))]
+    assert choose(make.spec(), hosts).ranked[0].host.host == "busy"
+
+
+def test_an_aggregate_overrides_a_multiplier():
+    hosts = [make.host_state("a", metadata={"build_failure_weight_multiplier": frozenset({"0"})}, build_failures=3),
+             make.host_state("b", used=(1, 100, 1))]
+    assert choose(make.spec(), hosts).ranked[0].host.host == "a"
+
+
+def test_a_forced_host_skips_filters_a_requested_one_does_not():
+    hosts = [make.host_state("a", disabled=True), make.host_state("b")]
+    assert [one.host.host for one in choose(make.spec(forced_host="a"), hosts).ranked] == ["a"]
+    assert choose(make.spec(requested_host="a"), hosts).ranked == ()
+    assert [one.host.host for one in choose(make.spec(requested_node="b.example.org"), hosts).ranked] == ["b"]
+    assert choose(make.spec(forced_host="a", forced_node="b.example.org"), hosts).ranked == ()
+
+
+def test_ties_are_shuffled_by_the_seed_only_when_asked():
+    hosts = [make.host_state(f"h{n}") for n in range(8)]
+    assert [one.host.host for one in choose(make.spec(), hosts).ranked] == [f"h{n}" for n in range(8)]
+    shuffled = Options(shuffle_best_same_weighed_hosts=True)
+    firsts = {choose(make.spec(), hosts, seed=str(seed), options=shuffled).ranked[0].host.host for seed in range(40)}
+    assert len(firsts) > 3
+
+
+def test_the_explanation_counts_and_advises():
+    hosts = [make.host_state(f"a{n}", memory_mb=1024) for n in range(8)] + [
+        make.host_state(f"b{n}", availability_zone="az1") for n in range(4)]
+    spec = make.spec(flavor=make.flavor(memory_mb=1536), availability_zone="nova")
+    answer = explain(spec, choose(spec, hosts), FILTERS)
+    assert answer.summary == (
+        "No valid host was found. 12 hosts considered: 8 removed by RamFilter (not enough memory), 4 by "
+        "AvailabilityZoneFilter (not in zone nova). Nearest: 512 MiB less memory would have fitted."
+    )
+
+
+def test_the_explanation_without_amounts_names_the_filter_in_the_way():
+    hosts = [make.host_state("a"), make.host_state("b", up=False)]
+    spec = make.spec(availability_zone="az2")
+    assert explain(spec, choose(spec, hosts), FILTERS).nearest == "1 host would have fitted but for AvailabilityZoneFilter (not in zone az2)."
+    assert explain(spec, choose(spec, []), FILTERS).summary == "No valid host was found. There are no compute hosts."
+
+
+def test_the_explanation_counts_hosts_which_refused_the_claim():
+    hosts = [make.host_state("a", vcpus=1)]
+    spec = make.spec(flavor=make.flavor(vcpus=2), forced_host="a")
+    decision = choose(spec, hosts)
+    assert decision.ranked
+    shortage = FILTERS[3].shortage(spec, hosts[0])
+    summary = explain(spec, decision, FILTERS, [Refusal(hosts[0], (shortage,))]).summary
+    assert summary == (
+        "No valid host was found. 1 host considered: 1 removed by the claim (not enough room). "
+        "Nearest: 1 vCPU less would have fitted."
+    )
