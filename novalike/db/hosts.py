@@ -36,7 +36,8 @@ def next_stamp() -> sa.ColumnElement[int]:
     return sa.case((now > _NODES.c.changed_at, now), else_=_NODES.c.changed_at + 1)
 
 
-def _moment(stamp: int) -> datetime:
+def moment(stamp: int) -> datetime:
+    """Answer a stamp (epoch milliseconds) as a naive UTC datetime."""
     return datetime.fromtimestamp(stamp / 1000, UTC).replace(tzinfo=None)
 
 
@@ -51,7 +52,7 @@ def report_service(session: Session, *, host: str, binary: str, topic: str, vers
         now = _now(session)
         _insert_or(session, change, sa.insert(_SERVICES).values(
             uuid=str(uuid_module.uuid4()), host=host, binary=binary, topic=topic, version=version, disabled=0,
-            forced_down=0, last_seen=now, created_at=_moment(now),
+            forced_down=0, last_seen=now, created_at=moment(now),
         ))
     return str(session.scalar(sa.select(_SERVICES.c.uuid).where(*key)))
 
@@ -145,20 +146,20 @@ def _one_service(session: Session, key: sa.ColumnElement[bool], *, down_after: f
     return _service(row)
 
 
-def is_up(down_after: float) -> sa.ColumnElement[bool]:
-    """SQL condition on `services`: seen in the last `down_after` seconds by the database's clock, and not forced down."""
-    return sa.and_(_SERVICES.c.forced_down == 0, _SERVICES.c.last_seen >= now_ms() - int(down_after * 1000))
+def is_up(down_after_ms: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
+    """SQL condition on `services`: seen in the last so many milliseconds by the database's clock, and not forced down."""
+    return sa.and_(_SERVICES.c.forced_down == 0, _SERVICES.c.last_seen >= now_ms() - down_after_ms)
 
 
 def _select_services(down_after: float) -> sa.Select[Any]:
-    return sa.select(_SERVICES, sa.case((is_up(down_after), 1), else_=0).label("up"))
+    return sa.select(_SERVICES, sa.case((is_up(int(down_after * 1000)), 1), else_=0).label("up"))
 
 
 def _service(row: Any) -> Service:
     return Service(
         id=row.id, uuid=row.uuid, host=row.host, binary=row.binary, topic=row.topic, up=bool(row.up),
         disabled=bool(row.disabled), disabled_reason=row.disabled_reason, forced_down=bool(row.forced_down),
-        created_at=row.created_at, updated_at=_moment(row.last_seen), version=row.version,
+        created_at=row.created_at, updated_at=moment(row.last_seen), version=row.version,
     )
 
 
@@ -192,7 +193,7 @@ def register_compute_node(session: Session, inventory: Inventory) -> int:
         session, sa.update(_NODES).where(*key).values(**values, changed_at=next_stamp()),
         sa.insert(_NODES).values(
             **values, host=inventory.host, node=inventory.node, usage=serializer.dump(HostUsage, HostUsage()),
-            build_failures=0, changed_at=now, created_at=_moment(now),
+            build_failures=0, changed_at=now, created_at=moment(now),
         ),
     )
     return int(session.scalar(sa.select(_NODES.c.id).where(*key)) or 0)

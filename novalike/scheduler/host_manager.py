@@ -20,7 +20,7 @@ from novalike.db import aggregates as aggregates_table
 from novalike.db import hosts
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
-from novalike.db.models.hosts import ComputeNodeRow, HostDebtRow, ServiceRow
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, ServiceRow
 from novalike.hardware.capacity import Amounts, Ratios, capacity
 from novalike.objects.aggregate import Aggregate
 from novalike.objects.host import Inventory
@@ -34,12 +34,27 @@ AGGREGATES_FOR = 1.0
 _NODES = cast("sa.Table", ComputeNodeRow.__table__)
 _SERVICES = cast("sa.Table", ServiceRow.__table__)
 _DEBTS = cast("sa.Table", HostDebtRow.__table__)
+_CLAIMS = cast("sa.Table", ClaimRow.__table__)
+_UP = hosts.is_up(sa.bindparam("in_down_ms"))
 
 _STAMPS = sa.select(_NODES.c.id, _NODES.c.changed_at).where(_NODES.c.changed_at > sa.bindparam("in_since"))
+_IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+_SUMS = sa.select(
+    _CLAIMS.c.compute_node_id, sa.func.sum(_CLAIMS.c.vcpus).label("vcpus"), sa.func.sum(_CLAIMS.c.memory_mb).label("memory_mb"),
+    sa.func.sum(_CLAIMS.c.disk_gb).label("disk_gb"), sa.func.count(sa.distinct(_CLAIMS.c.instance_uuid)).label("instances"),
+).where(_CLAIMS.c.compute_node_id.in_(_IDS)).group_by(_CLAIMS.c.compute_node_id).subquery()
 _ROWS = sa.select(
     _NODES.c.id, _NODES.c.uuid, _NODES.c.host, _NODES.c.node, _NODES.c.inventory, _NODES.c.build_failures,
-    _NODES.c.changed_at, _NODES.c.deleted,
-).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True)))
+    _NODES.c.changed_at, _NODES.c.deleted, _SUMS.c.vcpus, _SUMS.c.memory_mb, _SUMS.c.disk_gb, _SUMS.c.instances,
+).join(_SUMS, _SUMS.c.compute_node_id == _NODES.c.id, isouter=True).where(_NODES.c.id.in_(_IDS))
+#: All hosts which get nothing: (host, disabled, up, owing). Built once: making a query costs more than running this one.
+_CLOSED = sa.union_all(
+    sa.select(
+        _SERVICES.c.host, _SERVICES.c.disabled.label("disabled"), sa.case((_UP, 1), else_=0).label("up"),
+        sa.literal_column("0").label("owing"),
+    ).where(_SERVICES.c.binary == hosts.COMPUTE_BINARY, sa.or_(_SERVICES.c.disabled != 0, sa.not_(_UP))),
+    sa.select(_DEBTS.c.host, sa.literal_column("0"), sa.literal_column("1"), sa.literal_column("1")).distinct(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +71,9 @@ _OPEN = _Closed()
 
 @dataclass(frozen=True, slots=True)
 class _Delta:
-    """What one refresh read: changed rows, sums of claims on them, all closed hosts, and with `full` all nodes' ids."""
+    """What one refresh read: changed rows with the sums of claims on them, all closed hosts, and with `full` all ids."""
 
     rows: tuple[Any, ...]
-    sums: Mapping[int, tuple[int, int, int, int]]
     closed: Mapping[str, _Closed]
     ids: frozenset[int] | None
 
@@ -154,23 +168,17 @@ class _CellView:
         rows: list[Any] = []
         for start in range(0, len(ids), 1000):
             rows += session.execute(_ROWS, {"ids": ids[start:start + 1000]}).all()
-        # After the rows, so that sums are at least as new as the stamp which is remembered with them.
-        sums = hosts.claim_sums(session, ids) if ids else {}
         return _Delta(
-            tuple(rows), sums, self._read_closed(session), frozenset(node_id for node_id, _ in stamps) if full else None,
+            tuple(rows), self._read_closed(session), frozenset(node_id for node_id, _ in stamps) if full else None,
         )
 
     def _read_closed(self, session: Session) -> dict[str, _Closed]:
-        up = hosts.is_up(self._down_after)
-        closed = {
-            row.host: _Closed(up=bool(row.up), disabled=bool(row.disabled))
-            for row in session.execute(
-                sa.select(_SERVICES.c.host, _SERVICES.c.disabled, sa.case((up, 1), else_=0).label("up"))
-                .where(_SERVICES.c.binary == hosts.COMPUTE_BINARY, sa.or_(_SERVICES.c.disabled != 0, sa.not_(up))),
+        closed: dict[str, _Closed] = {}
+        for host, disabled, up, owing in session.execute(_CLOSED, {"in_down_ms": int(self._down_after * 1000)}):
+            known = closed.get(host, _OPEN)
+            closed[host] = _Closed(
+                up=known.up and bool(up), disabled=known.disabled or bool(disabled), owing=known.owing or bool(owing),
             )
-        }
-        for host in session.scalars(sa.select(_DEBTS.c.host).distinct()):
-            closed[host] = replace(closed.get(host, _OPEN), owing=True)
         return closed
 
     def _apply_rows(self, delta: _Delta) -> bool:
@@ -181,7 +189,7 @@ class _CellView:
             if row.deleted:
                 self._states.pop(row.id, None)
             else:
-                self._states[row.id] = self._state(row, delta.sums.get(row.id, hosts.NO_CLAIMS))
+                self._states[row.id] = self._state(row)
         if delta.ids is not None:
             for node_id in self._stamps.keys() - delta.ids:
                 del self._stamps[node_id]
@@ -189,12 +197,13 @@ class _CellView:
                 changed = True
         return changed
 
-    def _state(self, row: Any, sums: tuple[int, int, int, int]) -> HostState:
+    def _state(self, row: Any) -> HostState:
         inventory = serializer.load(Inventory, row.inventory)
         closed = self._closed.get(row.host, _OPEN)
         return HostState(
             node_id=row.id, uuid=row.uuid, host=row.host, node=row.node, inventory=inventory,
-            capacity=capacity(inventory, self._ratios), used=Amounts(*sums[:3]), instances=sums[3],
+            capacity=capacity(inventory, self._ratios), instances=row.instances or 0,
+            used=Amounts(int(row.vcpus or 0), int(row.memory_mb or 0), int(row.disk_gb or 0)),
             build_failures=row.build_failures, availability_zone=self._zone_of.get(row.host, self._default_zone),
             metadata=self._metadata_of.get(row.host, {}), up=closed.up, disabled=closed.disabled, owing=closed.owing,
         )
