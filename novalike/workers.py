@@ -20,8 +20,7 @@ class Workers:
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._idle = 0
-        self._busy = 0
+        self._pending = 0                        # functions which wait or run: more of them than threads, and one is started
         self._stopped = False
 
     def submit(self, function: Callable[[], None]) -> None:
@@ -30,7 +29,8 @@ class Workers:
             if self._stopped:
                 return
             self._queue.put(function)
-            if self._idle < self._queue.qsize() and len(self._threads) < self._size:
+            self._pending += 1
+            if len(self._threads) < min(self._pending, self._size):
                 thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -50,22 +50,17 @@ class Workers:
     @property
     def pending(self) -> int:
         """How many functions wait or run."""
-        return self._queue.qsize() + self._busy
+        return self._pending
 
     def _work(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             function = self._queue.get()
-            with self._lock:
-                self._idle -= 1
-                self._busy += 1
+            if function is None:
+                return
             try:
-                if function is None:
-                    return
                 function()
             except Exception:
                 LOG.exception("work of %s failed", self._name)
             finally:
                 with self._lock:
-                    self._busy -= 1
+                    self._pending -= 1
