@@ -131,8 +131,8 @@ def hold(state: Path) -> None:
         "libvirtd": ["libvirtd", "-f", "/etc/libvirt/libvirtd.conf", "-p", str(state / "libvirtd.pid")],
     }
     running: dict[int, str] = {}
-    for name in commands:
-        running[_spawn(commands[name])] = name
+    for name, command in commands.items():
+        running[_spawn(command)] = name
         if name == "virtlogd":
             _wait_for(Path("/run/libvirt/virtlogd-sock"))
     while not ending:

@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
+import threading
 import warnings
+from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 MODES = ("eventlet", "threads")
@@ -53,3 +57,70 @@ def native(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     from eventlet import tpool
 
     return tpool.execute(function, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+def native_thread(function: Callable[[], None], *, name: str) -> None:
+    """Run a function for ever in a native daemon thread, in both modes.
+
+    In eventlet mode it must not touch locks, logging or anything else which green threads share: `NativeQueue.put` is the
+    one way back.
+    """
+    thread = threading.Thread
+    if mode() == "eventlet":
+        from eventlet import patcher
+
+        thread = patcher.original("threading").Thread
+    thread(target=function, name=name, daemon=True).start()
+
+
+class NativeQueue(Generic[T]):
+    """Items from native threads (callbacks of C libraries) for one green or native thread which waits for them.
+
+    Under eventlet an ordinary queue would wake the reader in the wrong thread's hub; here a pipe wakes it.
+    """
+
+    def __init__(self) -> None:
+        self._green = mode() == "eventlet"
+        if not self._green:
+            self._queue: queue.Queue[T] = queue.Queue()
+            return
+        from eventlet import patcher
+
+        self._os = patcher.original("os")                # the patched os.write would wait in a hub of the native thread
+        self._items: deque[T] = deque()
+        self._reader, self._writer = self._os.pipe()
+        self._os.set_blocking(self._reader, False)
+        self._os.set_blocking(self._writer, False)
+
+    def put(self, item: T) -> None:
+        """Add an item; from any thread, never waits."""
+        if not self._green:
+            self._queue.put(item)
+            return
+        self._items.append(item)
+        with contextlib.suppress(BlockingIOError):       # then the pipe is full of wake-ups already
+            self._os.write(self._writer, b"!")
+
+    def get(self, timeout: float | None = None) -> T | None:
+        """Wait for the next item; None when `timeout` seconds passed. Only one thread may wait at a time."""
+        if not self._green:
+            try:
+                return self._queue.get(timeout=timeout)
+            except queue.Empty:
+                return None
+        from eventlet import Timeout, hubs
+
+        while not self._items:
+            try:
+                hubs.trampoline(self._reader, read=True, timeout=timeout, timeout_exc=Timeout)
+            except Timeout:
+                return None
+            with contextlib.suppress(BlockingIOError):
+                self._os.read(self._reader, 65536)
+        return self._items.popleft()
+
+    def close(self) -> None:
+        """Give the pipe back. Nobody may put or get afterwards."""
+        if self._green:
+            self._os.close(self._reader)
+            self._os.close(self._writer)

@@ -1,1 +1,1 @@
-"""virt/libvirt"""
+"""Guests under libvirt: QEMU with KVM or emulated. The only folder which imports libvirt."""

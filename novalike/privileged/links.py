@@ -1,0 +1,124 @@
+"""Network interfaces of this host and its network namespaces. Need root (CAP_NET_ADMIN)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from novalike.exception import NovalikeError
+
+LOG = logging.getLogger(__name__)
+TIMEOUT = 15
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
+
+
+def exists(name: str) -> bool:
+    """Answer whether this network namespace has an interface of that name."""
+    return os.path.isdir(f"/sys/class/net/{_checked(name)}")
+
+
+def is_bridge(name: str) -> bool:
+    """Answer whether that interface is a Linux bridge."""
+    return os.path.isdir(f"/sys/class/net/{_checked(name)}/bridge")
+
+
+def ensure_bridge(name: str, *, mtu: int | None = None) -> bool:
+    """Make a bridge and bring it up unless it exists; answer whether it was made.
+
+    An existing bridge is left as its owner (the network agent) set it. Raises NovalikeError when something else has the name.
+    """
+    if is_bridge(name):
+        return False
+    if exists(name):
+        raise NovalikeError(f"{name} exists and is no bridge")
+    # No forward delay: without a spanning tree it only keeps a new guest off the network for seconds.
+    made = _ip("link", "add", "name", name, *(["mtu", str(mtu)] if mtu else []), "type", "bridge", "forward_delay", "0", fine="File exists")
+    _ip("link", "set", "dev", name, "up")
+    return made
+
+
+def delete(name: str) -> bool:
+    """Remove an interface; answer whether there was one."""
+    return exists(name) and _ip("link", "delete", "dev", name, fine="Cannot find device")
+
+
+def show(namespace: str | None = None, *, device: str | None = None) -> list[dict[str, Any]]:
+    """Answer the interfaces of a network namespace (None: this one) with their addresses, as `ip -json` words them.
+
+    With `device` only that one is answered, or none when there is no such interface.
+    """
+    where = ["dev", _checked(device)] if device else []
+    done = _run(["ip", *_inside(namespace), "-json", "-details", "address", "show", *where])
+    if done.returncode and not (device and "does not exist" in done.stderr):
+        raise NovalikeError("Network interfaces could not be listed.", details=done.stderr.strip())
+    return [link for link in json.loads(done.stdout or "[]") if link] if not done.returncode else []
+
+
+def routes(namespace: str | None = None, *, version: int = 4) -> list[dict[str, Any]]:
+    """Answer the routes of a network namespace (None: this one), as `ip -json` words them."""
+    done = _run(["ip", *_inside(namespace), f"-{version}", "-json", "route", "show"])
+    if done.returncode:
+        raise NovalikeError("Routes could not be listed.", details=done.stderr.strip())
+    return list(json.loads(done.stdout or "[]"))
+
+
+def forwarding_entries(device: str) -> list[dict[str, Any]]:
+    """Answer the forwarding entries of a bridge port, as `bridge -json` words them."""
+    done = _run(["bridge", "-json", "fdb", "show", "dev", _checked(device)])
+    return [] if done.returncode else list(json.loads(done.stdout or "[]"))
+
+
+def change_forwarding(commands: Sequence[str]) -> None:
+    """Run lines of `bridge -batch`; raises NovalikeError at the first that fails."""
+    _batch(["bridge", "-batch", "-"], commands)
+
+
+def change(commands: Sequence[str], *, namespace: str | None = None) -> None:
+    """Run lines of `ip -batch` in a network namespace (None: this one); raises NovalikeError at the first that fails."""
+    _batch(["ip", *_inside(namespace), "-batch", "-"], commands)
+
+
+def _batch(command: list[str], lines: Sequence[str]) -> None:
+    if not lines:
+        return
+    text = "\n".join(lines)
+    LOG.debug("%s: %s", " ".join(command), text)
+    done = _run(command, text + "\n")
+    if done.returncode:
+        raise NovalikeError("A network interface could not be changed.", details=f"{text}: {done.stderr.strip()}")
+
+
+def _inside(namespace: str | None) -> list[str]:
+    return ["-netns", namespace] if namespace else []
+
+
+def _run(command: list[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NovalikeError("A network interface could not be changed.", details=f"{' '.join(command)}: {error}") from error
+
+
+def _ip(*arguments: str, fine: str | None = None) -> bool:
+    """Run `ip`. Answers False when it failed with the text which is `fine`; raises NovalikeError for other failures."""
+    try:
+        done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NovalikeError("A network interface could not be changed.", details=f"ip {' '.join(arguments)}: {error}") from error
+    if done.returncode == 0:
+        return True
+    if fine and fine in done.stderr:
+        return False
+    raise NovalikeError("A network interface could not be changed.", details=f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _checked(name: str) -> str:
+    """Refuse what could be a path or an option instead of an interface's name."""
+    if not _NAME.fullmatch(name):
+        raise NovalikeError(f"{name!r} is no interface name")
+    return name

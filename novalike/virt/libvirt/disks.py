@@ -1,0 +1,226 @@
+"""The files of a server on this host: `<instances_path>/<uuid>/` with disks, kernel, config drive and console log."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass
+
+from novalike.concurrency import native
+from novalike.exception import BuildFailed, NotFound, NovalikeError
+from novalike.objects.instance import Instance
+from novalike.virt.driver import SpawnRequest
+from novalike.virt.libvirt import qemu_img
+from novalike.virt.libvirt.images import CachedImage, ImageCache
+
+LOG = logging.getLogger(__name__)
+
+ROOT, EPHEMERAL, SWAP, CONFIG_DRIVE = "root", "ephemeral", "swap", "config_drive"
+_RECORD = "disks.json"
+_GIB, _MIB = 1 << 30, 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFile:
+    """A disk of a server: file name in its folder, declared format, what it is for, virtual size in bytes.
+
+    `device` is disk or cdrom.
+    """
+
+    name: str
+    format: str
+    role: str
+    size: int
+    device: str = "disk"
+
+
+class Disks:
+    """Makes, finds and removes servers' files."""
+
+    def __init__(self, instances_path: str, images: ImageCache, *, cow: bool, ephemeral_format: str = "ext4") -> None:
+        self._path, self._images, self._cow, self._ephemeral_format = instances_path, images, cow, ephemeral_format
+        self._direct_io: bool | None = None
+
+    def folder(self, instance_uuid: str) -> str:
+        """Answer the folder of a server, whether it exists or not."""
+        return os.path.join(self._path, instance_uuid)
+
+    def file(self, instance_uuid: str, name: str) -> str:
+        """Answer the path of a server's file, whether it exists or not."""
+        return os.path.join(self._path, instance_uuid, name)
+
+    @property
+    def instances_path(self) -> str:
+        """Answer the folder of all servers, made if it was not there."""
+        os.makedirs(self._path, exist_ok=True)
+        return self._path
+
+    @property
+    def direct_io(self) -> bool:
+        """Answer whether the file system can do without the page cache (O_DIRECT), which tmpfs cannot."""
+        if self._direct_io is None:
+            self._direct_io = _supports_direct_io(self.instances_path)
+        return self._direct_io
+
+    def make(self, request: SpawnRequest, config_drive: bytes | None) -> tuple[DiskFile, ...]:
+        """Make all files of a new server, replacing what an earlier attempt left. Raises BuildFailed."""
+        instance = request.instance
+        volumes = [disk for disk in request.block_devices if disk.destination_type == "volume"]
+        if volumes:
+            raise BuildFailed("This hypervisor cannot attach volumes yet.", retry=False)
+        root, kernel, ramdisk = self._fetch(request)
+        self.remove(instance.uuid)
+        folder = self.folder(instance.uuid)
+        try:
+            os.makedirs(folder, mode=0o711, exist_ok=True)
+            for name, boot_file in (("kernel", kernel), ("ramdisk", ramdisk)):
+                if boot_file is not None:
+                    _link(boot_file.path, os.path.join(folder, name))
+            disks = [self._root(instance, root, request.image.disk_format)] if root and request.image else []
+            disks += self._blanks(request)
+            if config_drive is not None:
+                _store(os.path.join(folder, "disk.config"), config_drive)
+                disks.append(DiskFile(name="disk.config", format="raw", role=CONFIG_DRIVE, size=len(config_drive), device="cdrom"))
+            _store(os.path.join(folder, _RECORD), json.dumps([asdict(disk) for disk in disks]).encode())
+        except OSError as error:
+            raise BuildFailed("The server's disks could not be made.", details=str(error)) from error
+        except BuildFailed:
+            raise
+        except NovalikeError as error:
+            raise BuildFailed("The server's disks could not be made.", details=error.details or str(error)) from error
+        return tuple(disks)
+
+    def existing(self, instance_uuid: str) -> tuple[DiskFile, ...]:
+        """Answer the disks which a server has here. Raises NotFound."""
+        try:
+            with open(self.file(instance_uuid, _RECORD), "rb") as file:
+                return tuple(DiskFile(**record) for record in json.load(file))
+        except (OSError, ValueError, TypeError) as error:
+            raise NotFound("The server has no disks on this host.", details=str(error)) from error
+
+    def remove(self, instance_uuid: str) -> None:
+        """Remove a server's folder. Fine when there is none; images of the cache stay."""
+        folder = self.folder(instance_uuid)
+        doomed = f"{folder}_del"                         # renamed first: half a folder must never look like a server's
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(folder, doomed)
+        if os.path.isdir(doomed):
+            native(shutil.rmtree, doomed, True)          # the unlink of a large file takes its time
+            if os.path.isdir(doomed):
+                raise NovalikeError("The server's files could not be removed.", details=doomed)
+
+    def leftovers(self, instance_uuid: str) -> tuple[str, ...]:
+        """Answer the paths of a server's files which still exist."""
+        found = []
+        for folder in (self.folder(instance_uuid), f"{self.folder(instance_uuid)}_del"):
+            if os.path.isdir(folder):
+                found += [folder, *(os.path.join(folder, name) for name in sorted(os.listdir(folder)))]
+        return tuple(found)
+
+    def unallocated(self) -> int:
+        """Answer the bytes which all disks here may still come to need beyond what they occupy now."""
+        missing = 0
+        for entry in os.scandir(self.instances_path):
+            with contextlib.suppress(NotFound, OSError):
+                for disk in self.existing(entry.name):
+                    missing += max(0, disk.size - os.stat(self.file(entry.name, disk.name)).st_blocks * 512)
+        return missing
+
+    def _fetch(self, request: SpawnRequest) -> tuple[CachedImage | None, CachedImage | None, CachedImage | None]:
+        root_gb = request.instance.flavor.root_gb
+        root = self._images.ensure(request.image, largest=root_gb * _GIB or None) if request.image else None
+        kernel = self._images.ensure(request.kernel) if request.kernel else None
+        ramdisk = self._images.ensure(request.ramdisk) if request.ramdisk else None
+        if root is None and kernel is None:
+            raise BuildFailed("The server has neither an image nor a kernel to boot from.", retry=False)
+        return root, kernel, ramdisk
+
+    def _root(self, instance: Instance, image: CachedImage, disk_format: str) -> DiskFile:
+        path = self.file(instance.uuid, "disk")
+        if disk_format == "iso":
+            _link(image.path, path)
+            return DiskFile(name="disk", format="raw", role=ROOT, size=image.virtual_size, device="cdrom")
+        size = instance.flavor.root_gb * _GIB or image.virtual_size
+        if self._cow:
+            qemu_img.create(path, size=size, backing=image.path, backing_format=image.format)
+        else:
+            qemu_img.convert(image.path, image.format, path, "raw")
+            os.truncate(path, max(size, os.path.getsize(path)))
+        os.chmod(path, 0o600)
+        return DiskFile(name="disk", format="qcow2" if self._cow else "raw", role=ROOT, size=size)
+
+    def _blanks(self, request: SpawnRequest) -> list[DiskFile]:
+        """Make ephemeral and swap disks: those which are listed, or what the flavor has where none are."""
+        flavor, uuid = request.instance.flavor, request.instance.uuid
+        listed = [disk for disk in request.block_devices if disk.source_type == "blank" and disk.destination_type == "local"]
+        ephemerals = [(disk.size_gb or 0, disk.guest_format) for disk in listed if disk.guest_format != "swap"]
+        swap_mb = sum((disk.size_gb or 0) * 1024 for disk in listed if disk.guest_format == "swap") or flavor.swap_mb
+        if not ephemerals and flavor.ephemeral_gb:
+            ephemerals = [(flavor.ephemeral_gb, None)]
+        disks = []
+        for number, (size_gb, wanted) in enumerate(ephemerals):
+            name = f"disk.eph{number}"
+            _format(self.file(uuid, name), size_gb * _GIB, wanted or self._ephemeral_format, f"ephemeral{number}")
+            disks.append(DiskFile(name=name, format="raw", role=EPHEMERAL, size=size_gb * _GIB))
+        if swap_mb:
+            _format(self.file(uuid, "disk.swap"), swap_mb * _MIB, "swap", "swap")
+            disks.append(DiskFile(name="disk.swap", format="raw", role=SWAP, size=swap_mb * _MIB))
+        return disks
+
+
+def _format(path: str, size: int, file_system: str, label: str) -> None:
+    """Make a sparse file with a file system (or swap area) on it. Raises BuildFailed."""
+    commands = {
+        "ext2": ["mke2fs", "-q", "-F", "-t", "ext2", "-L", label], "ext3": ["mke2fs", "-q", "-F", "-t", "ext3", "-L", label],
+        "ext4": ["mke2fs", "-q", "-F", "-t", "ext4", "-L", label], "xfs": ["mkfs.xfs", "-q", "-f", "-L", label],
+        "swap": ["mkswap", "-L", label],
+    }
+    if file_system not in commands:
+        raise BuildFailed(f"This hypervisor cannot make a {file_system} file system.", retry=False)
+    _store(path, b"")
+    os.truncate(path, size)
+    try:
+        subprocess.run(
+            [*commands[file_system], path], check=True, capture_output=True, timeout=120,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BuildFailed("The server's additional disks could not be made.", details=str(error)) from error
+
+
+def _link(source: str, target: str) -> None:
+    """Share a read-only file of the cache, so that cleaning the cache cannot take it away; copy across file systems."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
+            raise
+        shutil.copyfile(source, target)
+
+
+def _store(path: str, content: bytes) -> None:
+    """Write a file which only its owner may read; libvirt gives it to QEMU's user where that is another."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _supports_direct_io(folder: str) -> bool:
+    path = os.path.join(folder, ".direct-io-test")
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_DIRECT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return False
+    else:
+        os.close(descriptor)
+        return True
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)

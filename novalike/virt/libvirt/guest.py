@@ -1,0 +1,137 @@
+"""What is done to domains. Each function runs in a native thread on a connection (Host.call) and uses libvirt alone."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import libvirt
+
+from novalike.objects.states import PowerState
+
+POWER_STATES = {
+    libvirt.VIR_DOMAIN_NOSTATE: PowerState.NOSTATE,
+    libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: PowerState.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: PowerState.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTDOWN: PowerState.RUNNING,     # still going down: it is off when libvirt says shut off
+    libvirt.VIR_DOMAIN_SHUTOFF: PowerState.SHUTDOWN,
+    libvirt.VIR_DOMAIN_CRASHED: PowerState.CRASHED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: PowerState.SUSPENDED,
+}
+_DESTROY_ATTEMPTS = 3
+_UNDEFINE = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+
+
+def find(connection: Any, uuid: str) -> Any:
+    """Answer the domain, or None."""
+    try:
+        return connection.lookupByUUIDString(uuid)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        raise
+
+
+def power_state(connection: Any, uuid: str) -> PowerState | None:
+    """Answer a guest's power state; None when there is no such guest."""
+    domain = find(connection, uuid)
+    return None if domain is None else _state(domain)
+
+
+def everyone(connection: Any) -> list[tuple[str, str, PowerState]]:
+    """Answer uuid, name and power state of all guests, in one round trip."""
+    records = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+    return [
+        (domain.UUIDString(), domain.name(), POWER_STATES.get(stats.get("state.state"), PowerState.NOSTATE))
+        for domain, stats in records
+    ]
+
+
+def start(connection: Any, xml: str) -> None:
+    """Define a domain and start it; the definition replaces one of the same uuid."""
+    connection.defineXML(xml).create()
+
+
+def start_unless_running(connection: Any, uuid: str, xml: str) -> None:
+    """Start a guest from a new definition; one that runs is left alone, one that is paused or saved starts afresh."""
+    domain = find(connection, uuid)
+    if domain is not None:
+        if _state(domain) is PowerState.RUNNING:
+            return
+        destroy(domain)
+        if domain.hasManagedSaveImage():
+            domain.managedSaveRemove()                   # the memory of another definition
+    start(connection, xml)
+
+
+def restart(connection: Any, uuid: str, xml: str) -> None:
+    """Cut a guest's power and start it from a new definition."""
+    domain = find(connection, uuid)
+    if domain is not None:
+        destroy(domain)
+    start_unless_running(connection, uuid, xml)
+
+
+def cut_power(connection: Any, uuid: str) -> bool:
+    """Stop a guest at once; answer whether it exists."""
+    domain = find(connection, uuid)
+    if domain is not None:
+        destroy(domain)
+    return domain is not None
+
+
+def remove(connection: Any, uuid: str) -> bool:
+    """Stop a guest and forget its definition with all that libvirt keeps for it; answer whether there was one."""
+    domain = find(connection, uuid)
+    if domain is None:
+        return False
+    destroy(domain)
+    try:
+        domain.undefineFlags(_UNDEFINE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            raise
+    return True
+
+
+def ask_to_shut_down(connection: Any, uuid: str) -> bool:
+    """Ask a guest to shut down, by its agent if it answers, else by the power button; answer whether it can be asked.
+
+    A guest which is not running cannot.
+    """
+    domain = find(connection, uuid)
+    if domain is None:
+        return False
+    try:
+        domain.shutdown()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+            return False
+        try:                                             # an agent which is configured and does not work
+            domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+        except libvirt.libvirtError:
+            return False
+    return True
+
+
+def destroy(domain: Any) -> None:
+    """Stop a domain at once. Fine when it does not run."""
+    for attempt in range(_DESTROY_ATTEMPTS):
+        try:
+            domain.destroy()
+            return
+        except libvirt.libvirtError as error:
+            if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+                return
+            # QEMU hangs in a system call (a slow disk) and libvirt gave up waiting for it to die.
+            if error.get_error_code() != libvirt.VIR_ERR_SYSTEM_ERROR or attempt == _DESTROY_ATTEMPTS - 1:
+                raise
+            time.sleep(1)
+
+
+def _state(domain: Any) -> PowerState:
+    return POWER_STATES.get(domain.state()[0], PowerState.NOSTATE)

@@ -1,0 +1,166 @@
+"""Decides the machine of a guest: server, disks, ports and options in, domain XML out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from novalike.exception import BuildFailed
+from novalike.objects.network_info import Vif
+from novalike.virt.driver import SpawnRequest
+from novalike.virt.libvirt.demands import Demands
+from novalike.virt.libvirt.disks import ROOT, DiskFile
+from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
+from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
+from novalike.virt.libvirt.xml.disk import Controller, Disk
+from novalike.virt.libvirt.xml.domain import Clock, Device, Domain, Features
+from novalike.virt.libvirt.xml.graphics import Input, Video, Vnc
+from novalike.virt.libvirt.xml.interface import BridgeInterface
+from novalike.virt.libvirt.xml.serial import AgentChannel, Serial
+from novalike.virt.libvirt.xml.server import ServerNote
+from novalike.virt.libvirt.xml.virtio import Balloon, Rng, Watchdog
+
+_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
+_MACHINES = {"x86_64": "pc", "i686": "pc", "aarch64": "virt", "ppc64le": "pseries", "s390x": "s390-ccw-virtio"}
+#: What a guest sees by default under emulation: complete in QEMU, and new enough for today's distributions (x86-64-v2).
+EMULATED_CPU = "Nehalem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostChoices:
+    """What the host's configuration decides, whatever the server."""
+
+    type: str                                            # kvm or qemu
+    architecture: str = "x86_64"
+    version: str = "0"                                   # ours, shown to guests
+    machine_types: dict[str, str] = field(default_factory=dict)
+    cpu_mode: str | None = None
+    cpu_models: tuple[str, ...] = ()
+    cpu_flags: tuple[str, ...] = ()
+    tb_cache_mb: int = 0
+    disk_cache: str | None = "none"
+    disk_discard: str | None = "unmap"
+    disk_prefix: str | None = None
+    rng_source: str = "/dev/urandom"
+    stats_period: int = 10
+    serial: str | None = None                            # None: the server's uuid; empty: none at all
+    vnc_listen: str | None = "127.0.0.1"                 # None: no graphical console
+    pointer_model: str = "usbtablet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """A server's files on the host: its folder, its disks in guest order, and what it boots from when not from a disk."""
+
+    folder: str
+    disks: tuple[DiskFile, ...]
+    kernel: bool = False
+    ramdisk: bool = False
+
+
+def machine(request: SpawnRequest, demands: Demands, files: Files, host: HostChoices, *, made: datetime) -> tuple[Domain, str | None]:
+    """Answer the domain and its root device's name. Raises BuildFailed for combinations which no machine has."""
+    instance, flavor = request.instance, request.instance.flavor
+    machine_type = demands.machine_type or host.machine_types.get(host.architecture) or _MACHINES.get(host.architecture, "virt")
+    disks = tuple(_disks(demands, files, host, machine_type))
+    root = next((disk for disk, file in zip(disks, files.disks, strict=True) if file.role == ROOT), None)
+    root_device = f"/dev/{root.target}" if root else None
+    devices: list[Device] = [*disks, *_controllers(demands, disks)]
+    devices += [_interface(vif, demands) for vif in request.vifs]
+    devices += list(_consoles(demands, files, host))
+    if demands.rng:
+        devices.append(Rng(source=host.rng_source, rate_bytes=demands.rng_bytes, rate_period=demands.rng_period))
+    if demands.watchdog:
+        devices.append(Watchdog(action=demands.watchdog))
+    devices.append(Balloon(period=host.stats_period))
+    serial = instance.uuid if host.serial is None else host.serial or None
+    domain = Domain(
+        type=host.type, name=instance.name, uuid=instance.uuid, memory_mb=flavor.memory_mb, vcpus=flavor.vcpus,
+        boot=_boot(demands, files, host, machine_type, root), cpu=cpu(demands, host),
+        cpu_tune=CpuTune(shares=demands.cpu_shares, period=demands.cpu_period, quota=demands.cpu_quota),
+        sysinfo=Sysinfo(version=host.version, uuid=instance.uuid, serial=serial),
+        features=Features(tb_cache=host.tb_cache_mb if host.type == "qemu" else None),
+        clock=Clock(offset="localtime" if demands.windows else "utc"), devices=tuple(devices),
+        note=ServerNote(instance=instance, vifs=request.vifs, version=host.version, made=made),
+    )
+    return domain, root_device
+
+
+def cpu(demands: Demands, host: HostChoices) -> Cpu:
+    """Answer the CPU which guests see."""
+    mode = host.cpu_mode or ("host-model" if host.type == "kvm" else "custom")
+    model = None
+    if mode == "custom":
+        model = host.cpu_models[0] if host.cpu_models else EMULATED_CPU
+    features = tuple(("disable" if flag.startswith("-") else "require", flag.lstrip("+-").lower()) for flag in host.cpu_flags)
+    return Cpu(mode=mode, model=model, features=features, sockets=demands.sockets, cores=demands.cores, threads=demands.threads)
+
+
+def _boot(demands: Demands, files: Files, host: HostChoices, machine_type: str, root: Disk | None) -> Boot:
+    device = root.target if root else "ram0"
+    return Boot(
+        architecture=host.architecture, machine=machine_type, uefi=demands.uefi, menu=demands.boot_menu,
+        kernel=f"{files.folder}/kernel" if files.kernel else None,
+        ramdisk=f"{files.folder}/ramdisk" if files.ramdisk else None,
+        command_line=demands.command_line or f"root=/dev/{device} console=tty0 console=ttyS0 no_timer_check",
+        device="cdrom" if root and root.device == "cdrom" else "hd",
+    )
+
+
+def _disks(demands: Demands, files: Files, host: HostChoices, machine_type: str) -> Iterator[Disk]:
+    names = _Names(host.disk_prefix)
+    for file in files.disks:
+        bus = demands.disk_bus if file.device == "disk" else _cdrom_bus(demands, machine_type)
+        if bus == "ide" and "q35" in machine_type:
+            raise BuildFailed("Machine type q35 has no IDE bus, which the image demands.", retry=False)
+        readonly = file.device == "cdrom"
+        yield Disk(
+            path=f"{files.folder}/{file.name}", format=file.format, target=names.next(bus, file.device), bus=bus, device=file.device,
+            cache=host.disk_cache, discard=None if readonly else host.disk_discard, readonly=readonly,
+            iotune={} if readonly else demands.disk_limits,
+        )
+
+
+def _cdrom_bus(demands: Demands, machine_type: str) -> str:
+    # q35 has SATA, but kernels made for clouds have no driver for it; virtio-scsi they all have. (Nova: sata.)
+    return demands.cdrom_bus or ("scsi" if "q35" in machine_type or demands.disk_bus == "scsi" else "ide")
+
+
+class _Names:
+    """Gives out device names: vda, vdb, ...; the buses whose names begin alike share them."""
+
+    def __init__(self, prefix: str | None) -> None:
+        self._prefix, self._given = prefix, dict[str, int]()
+
+    def next(self, bus: str, device: str) -> str:
+        prefix = self._prefix if self._prefix and device == "disk" else _PREFIXES[bus]
+        number = self._given[prefix] = self._given.get(prefix, -1) + 1
+        return f"{prefix}{chr(ord('a') + number)}"
+
+
+def _controllers(demands: Demands, disks: tuple[Disk, ...]) -> Iterator[Device]:
+    if any(disk.bus == "scsi" for disk in disks):
+        yield Controller(type="scsi", model=demands.scsi_model, index=0)
+
+
+def _interface(vif: Vif, demands: Demands) -> BridgeInterface:
+    if not vif.bridge or not vif.tap:
+        raise BuildFailed(f"Port {vif.port_id} names no bridge to plug it into.")
+    return BridgeInterface(mac=vif.mac, bridge=vif.bridge, tap=vif.tap, model=demands.vif_model, mtu=vif.mtu)
+
+
+def _consoles(demands: Demands, files: Files, host: HostChoices) -> Iterator[Device]:
+    for port in range(demands.serial_ports):
+        yield Serial(port=port, log=f"{files.folder}/console.log" if port == 0 else None)
+    if demands.guest_agent:
+        yield AgentChannel()
+    if host.vnc_listen is None:
+        yield Video(model="none")
+        return
+    if (demands.pointer_model or host.pointer_model) == "usbtablet":
+        yield Input(type="tablet", bus="usb")
+    yield Vnc(listen=host.vnc_listen)
+    yield Video(
+        model=demands.video_model or "virtio", vram=demands.video_ram_mb * 1024 if demands.video_ram_mb else None,
+    )
