@@ -92,7 +92,7 @@ def get(session: Session, kind: type[T], id: str) -> T:
 
 
 def listing(
-    session: Session, kind: type[T], *, ids: Iterable[str] | None = None, limit: int | None = None,
+    session: Session, kind: type[T], /, *, ids: Iterable[str] | None = None, limit: int | None = None,
     marker: str | None = None, **equal: Any,
 ) -> list[T]:
     """Answer all things of a kind, in order of their ids, whose fields equal the given values (None: not asked).
@@ -125,7 +125,7 @@ def add(session: Session, item: T) -> T:
     return item
 
 
-def change(session: Session, kind: type[T], id: str, **values: Any) -> T:
+def change(session: Session, kind: type[T], id: str, /, **values: Any) -> T:
     """Set fields and answer the thing as it is now. Raises NotFound, Duplicate."""
     if values:
         touch(session)
@@ -232,7 +232,12 @@ def remove_member(session: Session, group_id: str, user_id: str) -> None:
     touch(session)
     where = (GroupMemberRow.group_id == group_id, GroupMemberRow.user_id == user_id)
     if not session.execute(sa.delete(GroupMemberRow).where(*where)).rowcount:  # type: ignore[attr-defined]
-        raise NotFound(f"Could not find user {user_id} in group {group_id}.")
+        raise no_member(group_id, user_id)
+
+
+def no_member(group_id: str, user_id: str) -> NotFound:
+    """Answer the error of a user who is not in a group."""
+    return NotFound(f"Could not find user {user_id} in group {group_id}.")
 
 
 def is_member(session: Session, group_id: str, user_id: str) -> bool:
@@ -252,7 +257,7 @@ def members_of(session: Session, group_id: str) -> list[User]:
     return listing(session, User, ids=session.scalars(sa.select(GroupMemberRow.user_id).where(GroupMemberRow.group_id == group_id)))
 
 
-def assignments(session: Session, **equal: str | None) -> list[RoleAssignment]:
+def assignments(session: Session, /, **equal: str | None) -> list[RoleAssignment]:
     """Answer role assignments whose fields equal the given values (None: not asked)."""
     row = RoleAssignmentRow
     query = sa.select(row).order_by(row.actor_type.desc(), row.actor_id, row.target_type, row.target_id, row.role_id)
