@@ -1,0 +1,85 @@
+"""Starting, stopping and rebooting servers on this host."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from novalike.compute.host import ComputeHost
+from novalike.compute.orders import Work
+from novalike.context import RequestContext
+from novalike.exception import NotBuilt, NotFound
+from novalike.objects.instance import Instance
+from novalike.objects.tasks import ActionOrder, Outcome
+from novalike.rpc.compute import Lifecycle
+from novalike.virt.driver import SpawnRequest
+
+LOG = logging.getLogger(__name__)
+
+#: Actions which wait for the guest, and are cut short when the server is deleted meanwhile.
+PATIENT = frozenset({"stop", "reboot_soft"})
+FALSE = frozenset({"false", "no", "0"})
+
+
+class LifecycleEndpoint(Lifecycle):
+    """Takes actions and returns at once; their ends are reported by HostReports.action_done."""
+
+    def __init__(self, host: ComputeHost) -> None:
+        self._host = host
+        self._actions: Mapping[str, Callable[[ActionOrder], None]] = {
+            "start": self._start,
+            "stop": self._stop,
+            "reboot_soft": lambda order: self._reboot(order, hard=False),
+            "reboot_hard": lambda order: self._reboot(order, hard=True),
+        }
+
+    def act(self, ctxt: RequestContext, *, order: ActionOrder) -> None:
+        self._host.orders.accept(Work(
+            ctxt=ctxt, fence=order.fence, kind=order.action, run=lambda _work: self._run(order), workers=self._host.workers,
+            deadline=order.deadline, document={"arguments": order.arguments},
+            hurry=(lambda: self._cut(order.instance.uuid)) if order.action in PATIENT else None,
+        ))
+
+    def _run(self, order: ActionOrder) -> Outcome:
+        action = self._actions.get(order.action)
+        if action is None:
+            raise NotBuilt(f"This host does not know the action {order.action!r}.")
+        action(order)
+        return Outcome(fence=order.fence, host=self._host.name, power_state=self._host.power_state(order.instance.uuid))
+
+    def _start(self, order: ActionOrder) -> None:
+        self._host.driver.power_on(request(order))
+
+    def _stop(self, order: ActionOrder) -> None:
+        clean = order.arguments.get("clean_shutdown", "true").lower() not in FALSE
+        self._host.driver.power_off(
+            order.instance.uuid, timeout=self._shutdown_timeout(order.instance) if clean else 0,
+            retry_interval=self._host.conf.compute.shutdown_retry_interval,
+        )
+
+    def _reboot(self, order: ActionOrder, *, hard: bool) -> None:
+        self._host.driver.reboot(request(order), hard=hard, timeout=self._host.conf.libvirt.wait_soft_reboot_seconds)
+
+    def _shutdown_timeout(self, instance: Instance) -> int:
+        """Answer the seconds the guest gets, from its image if that says so in a sound way, as Nova."""
+        default: int = self._host.conf.shutdown_timeout
+        wanted = instance.image_properties.get("os_shutdown_timeout")
+        if wanted is None:
+            return default
+        try:
+            return max(0, int(wanted))
+        except ValueError:
+            LOG.warning("Instance %s: os_shutdown_timeout %r of its image is no number", instance.uuid, wanted)
+            return default
+
+    def _cut(self, instance_uuid: str) -> None:
+        """End the wait of a graceful shutdown by pulling the plug."""
+        try:
+            self._host.driver.power_off(instance_uuid, timeout=0)
+        except NotFound:
+            LOG.debug("Instance %s is gone already", instance_uuid)
+
+
+def request(order: ActionOrder) -> SpawnRequest:
+    """Answer what a driver makes the guest's definition anew from."""
+    return SpawnRequest(instance=order.instance, vifs=order.vifs, block_devices=order.block_devices)

@@ -1,0 +1,90 @@
+"""What each thing means which a daemon that died left behind. Guests run on meanwhile and are not disturbed.
+
+What the ledger says was running:
+
+| order | at start |
+| --- | --- |
+| build | remove the half-made guest; the conductor misses it in our heartbeats, sends it again, and it is built here |
+| destroy | finish it |
+| start, stop, reboot | do it again, once the conductor said that it is still wanted (Nova's table: powering-on, powering-off, pending reboot) |
+
+Nova puts a server whose build or rebuild was interrupted into ERROR; here the order goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from novalike.compute.build import BuildEndpoint
+from novalike.compute.host import ComputeHost
+from novalike.compute.ledger import Interrupted
+from novalike.compute.lifecycle import LifecycleEndpoint
+from novalike.context import service_context
+from novalike.objects.instance import Instance
+from novalike.objects.states import ACTIONS, PowerState, VmState
+from novalike.objects.tasks import ActionOrder, DestroyOrder
+from novalike.rpc import serializer
+from novalike.virt.driver import SpawnRequest
+
+LOG = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Run once per start: `alone` before anything else, `with_conductor` when one answered."""
+
+    def __init__(self, host: ComputeHost, build: BuildEndpoint, lifecycle: LifecycleEndpoint) -> None:
+        self._host = host
+        self._build = build
+        self._lifecycle = lifecycle
+
+    def alone(self) -> None:
+        """Do what needs nobody: clean interrupted builds, finish interrupted removals. Returns before they are done."""
+        for left in self._host.ledger.interrupted():
+            if left.kind == "destroy":
+                LOG.info("Finishing the interrupted removal of instance %s", left.fence.instance_uuid)
+                self._build.destroy(service_context(), order=serializer.load(DestroyOrder, left.document))
+            elif left.kind == "build":
+                self._clean(left)
+
+    def with_conductor(self, instances: list[Instance]) -> None:
+        """Take up interrupted actions which are still wanted, and start guests which should run if so configured."""
+        here = {instance.uuid: instance for instance in instances}
+        for left in self._host.ledger.interrupted():
+            if left.kind in ACTIONS:
+                self._take_up(left, here.get(left.fence.instance_uuid))
+        for instance in instances:
+            if self._should_run(instance):
+                LOG.info("Instance %s ran before the host stopped; starting it again", instance.uuid)
+                self._host.orders.alone(instance.uuid, self._host.workers, self._starter(instance))
+
+    def _clean(self, left: Interrupted) -> None:
+        """Remove a half-made guest, unless something newer happened to its instance."""
+        if not self._host.ledger.is_current(left.fence, left.kind):
+            return
+        order = serializer.load(DestroyOrder, left.document)
+        LOG.info("Cleaning up after the interrupted build of instance %s", left.fence.instance_uuid)
+        self._host.orders.alone(
+            left.fence.instance_uuid, self._host.workers,
+            lambda: self._host.driver.destroy(left.fence.instance_uuid, order.instance_name, order.vifs),
+        )
+
+    def _take_up(self, left: Interrupted, instance: Instance | None) -> None:
+        if instance is None or instance.epoch != left.fence.epoch or instance.task_state != ACTIONS[left.kind].sets:
+            LOG.info("The interrupted %s of instance %s is no longer wanted", left.kind, left.fence.instance_uuid)
+            return
+        arguments = left.document.get("arguments")
+        self._lifecycle.act(service_context(), order=ActionOrder(
+            fence=left.fence, action=left.kind, instance=instance, vifs=instance.network_info,
+            deadline=ACTIONS[left.kind].deadline, arguments=dict(arguments) if isinstance(arguments, dict) else {},
+        ))
+
+    def _should_run(self, instance: Instance) -> bool:
+        return (
+            self._host.conf.resume_guests_state_on_host_boot and instance.vm_state == VmState.ACTIVE
+            and instance.task_state is None and instance.power_state == PowerState.RUNNING
+            and self._host.power_state(instance.uuid) in {PowerState.SHUTDOWN, PowerState.CRASHED}
+        )
+
+    def _starter(self, instance: Instance) -> Callable[[], None]:
+        return lambda: self._host.driver.power_on(SpawnRequest(instance=instance, vifs=instance.network_info))
