@@ -1,0 +1,29 @@
+"""Bodies of actions on servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from novalike.api.http.schema import Field, Object, wrapped
+
+#: What stands behind a word which needs nothing.
+ANYTHING: dict[str, Any] = {}
+START = wrapped("os-start", ANYTHING)
+STOP = wrapped("os-stop", ANYTHING)
+FORCE_DELETE = wrapped("forceDelete", ANYTHING)
+REBOOT = wrapped("reboot", Object({
+    "type": Field({"type": "string", "enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}, required=True),
+}))
+CONSOLE_OUTPUT = wrapped("os-getConsoleOutput", Object({
+    "length": Field({"type": ["integer", "string", "null"], "pattern": "^-?[0-9]{1,9}$", "minimum": -1, "maximum": 999_999_999}),
+}))
+LOCK = Object({"lock": (
+    Field(ANYTHING, required=True, until="2.72"),
+    Field(Object({
+        "locked_reason": Field({"type": "string", "minLength": 1, "maxLength": 255}),
+    }, nullable=True), required=True, since="2.73"),
+)})
+UNLOCK = wrapped("unlock", ANYTHING)
+RESET_STATE = wrapped("os-resetState", Object({
+    "state": Field({"type": "string", "enum": ["active", "error"]}, required=True),
+}))

@@ -1,0 +1,51 @@
+"""Which image a server is made of, and whether it fits the flavor."""
+
+from __future__ import annotations
+
+from novalike.context import RequestContext
+from novalike.exception import Forbidden, Invalid, NotFound
+from novalike.image.client import ImageClient
+from novalike.objects.flavor import Flavor
+from novalike.objects.image import Image
+
+_GIB = 1024 ** 3
+
+
+def bootable(images: ImageClient, ctxt: RequestContext, image_id: str) -> Image:
+    """Answer an image the caller may boot from, its kernel and ramdisk checked too. Raises Invalid."""
+    image = _seen(images, ctxt, image_id, "Can not find requested image")
+    if image.status != "active":
+        raise Invalid(f"Image {image_id} is not active.")
+    for name in ("kernel_id", "ramdisk_id"):
+        part = image.properties.get(name)
+        if part:
+            _seen(images, ctxt, part, f"Image {image_id} names a {name} which can not be found: {part[:255]}")
+    return image
+
+
+def _seen(images: ImageClient, ctxt: RequestContext, image_id: str, complaint: str) -> Image:
+    try:
+        return images.get(ctxt, image_id)
+    except NotFound as error:
+        raise Invalid(complaint) from error
+
+
+def check_fit(image: Image, flavor: Flavor, *, zero_disk_allowed: bool) -> None:
+    """Raise Invalid when the flavor is too small for the image, Forbidden for a root disk of size 0 without the right to it."""
+    if image.min_ram > flavor.memory_mb:
+        raise Invalid("Flavor's memory is too small for requested image.")
+    if flavor.root_gb == 0:
+        if not zero_disk_allowed:
+            raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
+        return
+    size = max(image.size or 0, image.virtual_size or 0)
+    if size > flavor.root_gb * _GIB:
+        raise Invalid(
+            "Flavor's disk is too small for requested image. "
+            f"Flavor disk is {flavor.root_gb * _GIB} bytes, image is {size} bytes.",
+        )
+    if image.min_disk > flavor.root_gb:
+        raise Invalid(
+            "Flavor's disk is smaller than the minimum size specified in image metadata. "
+            f"Flavor disk is {flavor.root_gb * _GIB} bytes, minimum size is {image.min_disk * _GIB} bytes.",
+        )

@@ -1,0 +1,39 @@
+"""Single-host actions: one guarded UPDATE accepts them, one message orders them; a sweep makes up for a lost one."""
+
+from __future__ import annotations
+
+from novalike.api.operations.create import caller_of
+from novalike.api.services import ApiServices
+from novalike.context import RequestContext
+from novalike.db import instance_actions
+from novalike.exception import Conflict
+from novalike.objects.instance import Instance
+from novalike.objects.states import ACTIONS
+from novalike.objects.tasks import ActionOrder
+from novalike.rpc.compute import Console, Lifecycle
+
+
+def act(
+    services: ApiServices, ctxt: RequestContext, instance: Instance, action: str, *, pass_lock: bool = False,
+    arguments: dict[str, str] | None = None,
+) -> None:
+    """Accept an action (a key of ACTIONS) and have the server's host do it. Raises Conflict in Nova's words, NotFound."""
+    fence = services.cells.of_instance(instance.uuid).write(
+        instance_actions.begin, instance, action, caller_of(ctxt), now=services.clock.now(), arguments=arguments,
+        pass_lock=pass_lock,
+    )
+    host = instance.host
+    if host is None:                             # it was built in this moment: the sweep knows its host
+        return
+    order = ActionOrder(
+        fence=fence, action=action, instance=instance, vifs=instance.network_info, deadline=ACTIONS[action].deadline,
+        arguments=arguments or {},
+    )
+    services.doorbell.post(lambda: services.compute(Lifecycle, host).act(ctxt, order=order))
+
+
+def console_output(services: ApiServices, ctxt: RequestContext, instance: Instance, lines: int | None) -> str:
+    """Answer the last `lines` lines of the server's console (None: all). Raises Conflict before it has a host, Unavailable."""
+    if instance.host is None:
+        raise Conflict(f"Instance {instance.uuid} is not ready")
+    return str(services.compute(Console, instance.host).console_output(ctxt, instance=instance, tail=lines))

@@ -1,0 +1,18 @@
+"""[DEFAULT]: how servers are created."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP = None
+
+OPTIONS = [
+    cfg.IntOpt("password_length", default=12, min=0, help="Length of generated admin passwords."),
+    cfg.StrOpt("default_schedule_zone", help="Zone of new servers whose user names none. Unset: any zone."),
+    cfg.IntOpt("max_local_block_devices", default=3, help="Local disks which one server may have. -1: no limit."),
+    cfg.IntOpt(
+        "max_servers_per_request", default=1000, min=1,
+        help="Most servers which one request creates; asking for more is refused. (Nova: no limit but the quota.)",
+    ),
+    cfg.BoolOpt("force_config_drive", default=False, help="Give every new server a config drive."),
+]
