@@ -10,7 +10,7 @@ from typing import Any
 from webob import Request, Response
 
 from novalike.api.http.application import CONTEXT_KEY, Application, Route
-from novalike.api.openstack import compute, versions
+from novalike.api.openstack import aliases, compute, not_built, versions
 from novalike.api.openstack.dialect import ComputeDialect, looks_like_project
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -20,10 +20,15 @@ _ROOT_WORDS = frozenset({"versions"})
 
 
 def routes(services: ApiServices) -> tuple[Route, ...]:
-    """Answer the routes of every resource: each module of `compute/` lists its own by `routes(services)`."""
+    """Answer the routes of every resource: each module of `compute/` lists its own by `routes(services)`.
+
+    After them come what is not built, and the old name of /servers.
+    """
     found: list[Route] = []
     for module in sorted(info.name for info in pkgutil.iter_modules(compute.__path__)):
         found.extend(importlib.import_module(f"{compute.__name__}.{module}").routes(services))
+    found.extend(not_built.routes(tuple(found)))
+    found.extend(aliases.routes(tuple(found)))
     return tuple(found)
 
 

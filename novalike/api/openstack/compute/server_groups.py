@@ -1,0 +1,55 @@
+"""/os-server-groups: reading and deleting. Creating one waits until claims keep its policy (not_built.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from novalike.api.http.application import Request, Route
+from novalike.api.openstack import paging
+from novalike.api.openstack.schemas import server_groups as schemas
+from novalike.api.openstack.views import server_groups as views
+from novalike.api.services import ApiServices
+from novalike.db import server_groups
+
+_RULE = "os_compute_api:os-server-groups"
+
+
+class _ServerGroups:
+    def __init__(self, services: ApiServices) -> None:
+        self._database = services.cells.shared
+        self._max_limit = services.conf.api.max_limit
+
+    def index(self, request: Request) -> dict[str, Any]:
+        project_id = request.context.project_id or ""
+        # Any value turns it on, for administrators; everybody else sees their own.
+        everything = "all_projects" in request.params_given and request.allowed(f"{_RULE}:index:all_projects")
+        with self._database.read() as session:
+            found = server_groups.list_page(
+                session, project_id=None if everything else project_id, limit=paging.limit(request, self._max_limit),
+                offset=int(request.param("offset") or 0),
+            )
+        return {"server_groups": [views.full(request.version, group) for group in found]}
+
+    def show(self, request: Request) -> dict[str, Any]:
+        with self._database.read() as session:
+            group = server_groups.get(session, request.path_args["id"], project_id=_reach(request))
+        return {"server_group": views.full(request.version, group)}
+
+    def delete(self, request: Request) -> None:
+        self._database.write(server_groups.delete, request.path_args["id"], project_id=_reach(request))
+
+
+def _reach(request: Request) -> str | None:
+    """Answer the only project whose groups the caller may touch, or None for all."""
+    return None if request.allowed("context_is_admin") else request.context.project_id or ""
+
+
+def routes(services: ApiServices) -> tuple[Route, ...]:
+    """Answer the routes of server groups."""
+    of, path = _ServerGroups(services), "/os-server-groups"
+    one = f"{path}/{{id}}"
+    return (
+        Route(method="GET", path=path, handler=of.index, rule=f"{_RULE}:index", query=schemas.LIST_QUERY),
+        Route(method="GET", path=one, handler=of.show, rule=f"{_RULE}:show", query=schemas.NO_QUERY),
+        Route(method="DELETE", path=one, handler=of.delete, rule=f"{_RULE}:delete", status=204),
+    )

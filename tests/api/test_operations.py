@@ -1,0 +1,151 @@
+"""Every operation of Nova's table: it is there in its versions, and 404 outside of them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from novalike.api.http.versions import parse, within
+from novalike.api.openstack import app as app_module
+from novalike.api.openstack import microversions, not_built
+from novalike.api.openstack.microversions import text
+from novalike.db.engine import Database
+from tests import schema
+from tests.fakes import services as fakes
+
+
+class Row(NamedTuple):
+    method: str
+    path: str
+    action: str
+    since: str
+    until: str
+    kind: str
+
+    @property
+    def key(self):
+        return not_built.key(self.method, self.path, self.action)
+
+    def __str__(self):
+        return " ".join(filter(None, self[:3]))
+
+
+ROWS = [
+    Row(*line.split("\t")) for line in (Path(__file__).parent / "data" / "operations.tsv").read_text().splitlines()
+    if not line.startswith("#")
+]
+#: Before 2.53 the last element of this path was a word, and each word has a row of its own.
+BY_WORD = ("PUT", "/os-services/{}", "")
+#: The Compute API's own application, which takes no root documents.
+NOWHERE = {"/", "/versions/{id}"}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    """One API for all tests here, which change nothing: building it takes longer than asking it."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('operations')}/novalike.db")
+    schema.create(database)
+    yield fakes.services(database)
+    database.dispose()
+
+
+@pytest.fixture(scope="module")
+def table(services):
+    return app_module.routes(services)
+
+
+@pytest.fixture(scope="module")
+def app(services):
+    return app_module.application(services)
+
+
+def spans(routes, key):
+    return [(r.since, r.until) for r in routes if not_built.key(r.method, r.path, r.action) == key]
+
+
+def versions_of(row):
+    last = microversions.MAXIMUM[1]
+    return {f"2.{n}" for n in range(1, last + 1) if within((2, n), row.since, row.until or None)}
+
+
+def test_every_operation_has_its_versions(table):
+    wrong = []
+    for row in ROWS:
+        served = {
+            f"2.{n}" for n in range(1, microversions.MAXIMUM[1] + 1)
+            if any(within((2, n), since, until) for since, until in spans(table, row.key))
+        }
+        wanted = versions_of(row)
+        if row.key == BY_WORD:
+            wanted = {v for v in wanted if parse(v) >= (2, 53)}
+        if served != wanted:
+            missing, extra = sorted(wanted - served, key=parse), sorted(served - wanted, key=parse)
+            wrong.append(f"{row}: not served at {missing[:1] + missing[-1:]}, served outside at {extra[:1] + extra[-1:]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_route_is_an_operation_of_nova(table):
+    known = {row.key for row in ROWS}
+    invented = [f"{r.method} {r.path} {r.action or ''}" for r in table if not_built.key(r.method, r.path, r.action) not in known]
+    assert not [name for name in invented if name.split()[1] not in NOWHERE]
+
+
+def test_no_operation_is_served_twice_in_one_version(table):
+    seen = {}
+    for route in table:
+        for n in range(1, microversions.MAXIMUM[1] + 1):
+            if within((2, n), route.since, route.until):
+                name = (*not_built.key(route.method, route.path, route.action), n)
+                assert name not in seen, f"2.{n} {route.method} {route.path} {route.action or ''} has two routes"
+                seen[name] = route
+
+
+def test_no_line_of_not_built_is_left_of_what_is_built(table):
+    built = {not_built.key(r.method, r.path, r.action) for r in table if r.rule != not_built.RULE}
+    left = [line for line in not_built.operations() if not_built.key(line.method, line.path, line.action) in built]
+    assert not left, "delete from not_built.GROUPS: " + ", ".join(f"{o.method} {o.path} {o.action or ''}" for o in left)
+
+
+def ask(client, row, version):
+    path = row.path
+    while "{" in path:
+        path = path[:path.index("{")] + "1" + path[path.index("}") + 1:]
+    body = {row.action: None} if row.action else ({} if row.method in {"POST", "PUT"} else None)
+    return client.at(version)(row.method, path, body)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_outside_of_its_versions_an_operation_is_404(admin, row):
+    before = None if parse(row.since) == microversions.MINIMUM else text((2, parse(row.since)[1] - 1))
+    after = text((2, parse(row.until)[1] + 1)) if row.until else None
+    for version in filter(None, (before, after)):
+        assert ask(admin, row, version).status in {404, 405}, version
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "legacy-410"], ids=str)
+def test_what_nova_removed_answers_410(member, row):
+    answer = ask(member, row, row.until or "2.104")
+    assert (answer.status, answer.json) == (410, {"computeFault": {
+        "code": 410, "message": "This resource is no longer available. No forwarding address is given.",
+    }})
+
+
+@pytest.mark.parametrize("line", [o for o in not_built.operations() if o.kind != not_built.GONE], ids=lambda o: f"{o.method} {o.path} {o.action}")
+def test_what_is_not_built_says_so(member, line):
+    row = Row(line.method, line.path, line.action or "", line.since or "2.1", line.until or "", "")
+    answer = ask(member, row, row.since)
+    expected = {not_built.NOT_BUILT: (501, "notImplemented"), not_built.REFUSED: (400, "badRequest")}[line.kind]
+    assert (answer.status, next(iter(answer.json))) == expected
+    assert line.feature in answer.fault
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_no_operation_fails_on_an_empty_request(admin, row):
+    for version in sorted({row.since, row.until or "2.104"}):
+        answer = ask(admin, row, version)
+        assert answer.status not in {500, 405}, answer.json
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_operation_needs_a_token(nobody, row):
+    assert ask(nobody, row, row.since).status == 401
