@@ -45,6 +45,7 @@ OPTIONS = [
         help="Whether the host itself gets a route to the networks it serves, where that range is free.",
     ),
     cfg.FloatOpt("reconcile_interval", default=60.0, help="Seconds between two comparisons of the whole host with what it should be."),
+    cfg.FloatOpt("linger", default=30.0, min=0, help="Seconds which a network stays on a host after its last port there went."),
     cfg.StrOpt("metadata_host", default="127.0.0.1", help="Where the metadata API listens, as seen from the host."),
     cfg.PortOpt("metadata_port", default=8775, help="Port of the metadata API."),
     cfg.StrOpt("metadata_path", default="", help="Path prefix of the metadata API, where it shares a port with others."),

@@ -15,6 +15,7 @@ class DesiredSubnet:
     gateway: str | None = None
     server: str | None = None
     dhcp: bool = True
+    mode: str | None = None                      # IPv6: slaac, dhcpv6-stateless, dhcpv6-stateful; None: not advertised
     dns: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()     # (destination, next hop)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
+import socket
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +18,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,14}")
 
 
 def exists(name: str) -> bool:
-    """Answer whether this network namespace has an interface of that name."""
-    return os.path.isdir(f"/sys/class/net/{_checked(name)}")
+    """Answer whether this network namespace has an interface of that name.
+
+    Asked of the kernel and not of /sys, which may show another namespace than the one this process is in.
+    """
+    try:
+        return socket.if_nametoindex(_checked(name)) > 0
+    except OSError:
+        return False
 
 
 def is_bridge(name: str) -> bool:
     """Answer whether that interface is a Linux bridge."""
-    return os.path.isdir(f"/sys/class/net/{_checked(name)}/bridge")
+    return exists(name) and any(link.get("linkinfo", {}).get("info_kind") == "bridge" for link in show(device=name))
 
 
 def ensure_bridge(name: str, *, mtu: int | None = None) -> bool:

@@ -74,9 +74,9 @@ class DesiredState(Interface):
 
         `since` 0 asks for all of it; else only what changed after that revision. The answer's keys: `revision` (int, to
         ask from next time), `full` (bool: forget everything not in here), `networks` (list of documents) and `gone` (list
-        of network ids which this host no longer needs).
+        of network ids which this host no longer needs): objects.network_state.DesiredNetworks.
         """
 
     @cast()
-    def alive(self, ctxt: RequestContext, *, host: str, binary: str) -> None:
-        """An agent's heartbeat."""
+    def alive(self, ctxt: RequestContext, *, host: str, binary: str, address: str = "") -> None:
+        """An agent's heartbeat. `address` is where other hosts reach this one's tunnels; empty when they cannot."""

@@ -58,7 +58,8 @@ def _peers(session: Session, network: Network, host: str) -> tuple[str, ...]:
 def _subnet(subnet: NetworkSubnet, held: dict[str, str]) -> DesiredSubnet:
     return DesiredSubnet(
         id=subnet.id, cidr=subnet.cidr, version=subnet.ip_version, gateway=subnet.gateway_ip,
-        server=vifs.server_of(subnet, held), dhcp=subnet.enable_dhcp, dns=subnet.dns_nameservers, routes=subnet.host_routes,
+        server=vifs.server_of(subnet, held), dhcp=subnet.enable_dhcp, mode=subnet.ipv6_ra_mode,
+        dns=subnet.dns_nameservers, routes=subnet.host_routes,
     )
 
 

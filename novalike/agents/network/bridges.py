@@ -1,0 +1,187 @@
+"""Bridges, namespaces and the wires between them: the part of a network which does not depend on its ports."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from novalike.agents.network import names
+from novalike.exception import NovalikeError
+from novalike.objects.network_state import DesiredNetwork
+from novalike.privileged import links, namespaces
+
+LOG = logging.getLogger(__name__)
+METADATA = "169.254.169.254"
+_QUIET = {"accept_ra": "0", "autoconf": "0"}
+
+
+class Bridges:
+    """Makes a network's bridge, its namespace and the links between bridge, namespace, host and other hosts."""
+
+    def __init__(self, *, prefix: str, transit: str, outside: bool, host_access: bool, local_ip: str, vxlan_port: int) -> None:
+        self._prefix = prefix
+        self._transit = ipaddress.IPv4Network(transit)
+        self._outside = outside or host_access
+        self._host_access = host_access
+        self._local_ip = local_ip
+        self._vxlan_port = vxlan_port
+
+    def namespace(self, network_id: str) -> str:
+        """Answer the name of a network's namespace."""
+        return f"{self._prefix}{names.short(network_id)}"
+
+    def ensure(self, network: DesiredNetwork) -> bool:
+        """Make true what is not; answer whether the namespace is a new one. Raises NovalikeError."""
+        short, namespace = names.short(network.id), self.namespace(network.id)
+        self._bridge(network)
+        fresh = namespaces.ensure(namespace)
+        self._pair(f"{names.INNER}{short}", names.LAN, namespace, network.mtu, bridge=network.bridge, mac=names.inside_mac(network.id))
+        if self._outside:
+            self._pair(f"{names.OUTER}{short}", names.WAN, namespace, 1500)
+        self._inside(network, namespace)
+        if network.segment is not None and self._local_ip:
+            self._tunnel(network)
+        return fresh
+
+    def _bridge(self, network: DesiredNetwork) -> None:
+        links.ensure_bridge(network.bridge, mtu=network.mtu)
+        # The host must not be reachable over the bridge's own link-local address.
+        namespaces.set_sysctl({f"ipv6/conf/{network.bridge}/disable_ipv6": "1"})
+        found = links.show(device=network.bridge)
+        if found and (found[0]["mtu"] != network.mtu or "UP" not in found[0]["flags"]):
+            links.change([f"link set dev {network.bridge} mtu {network.mtu} up"])
+
+    def _pair(self, outer: str, inner: str, namespace: str, mtu: int, *, bridge: str | None = None, mac: str = "") -> None:
+        """One veth pair: `outer` on the host (in the bridge, if one is named), `inner` in the namespace."""
+        found = links.show(device=outer)
+        there = links.show(namespace, device=inner)
+        if found and not there:                          # the namespace was lost, or holds the wrong end
+            links.delete(outer)
+            found = []
+        if not found:
+            if there:
+                links.change([f"link delete dev {inner}"], namespace=namespace)
+            address = f"address {mac} " if mac else ""
+            links.change([
+                f"link add name {outer} mtu {mtu} type veth peer name {inner} mtu {mtu} {address}netns {namespace}",
+            ])
+            namespaces.set_sysctl({f"ipv6/conf/{outer}/disable_ipv6": "1"})
+            found = links.show(device=outer)
+        if found[0]["mtu"] != mtu or "UP" not in found[0]["flags"] or (bridge and found[0].get("master") != bridge):
+            links.change([f"link set dev {outer} mtu {mtu}{f' master {bridge}' if bridge else ''} up"])
+        inside = links.show(namespace, device=inner)
+        if inside[0]["mtu"] != mtu or "UP" not in inside[0]["flags"]:
+            links.change([f"link set dev {inner} mtu {mtu} up"], namespace=namespace)
+
+    def _inside(self, network: DesiredNetwork, namespace: str) -> None:
+        """Addresses and routes of the namespace, and forwarding in it."""
+        namespaces.set_sysctl({
+            "ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1",
+            **{f"ipv6/conf/{names.LAN}/{name}": value for name, value in _QUIET.items()},
+        }, namespace=namespace)
+        wanted = {f"{METADATA}/32"} | {
+            f"{subnet.server}/{ipaddress.ip_network(subnet.cidr).prefixlen}" for subnet in network.subnets if subnet.server
+        }
+        here = links.show(namespace, device=names.LAN)[0]
+        present = {f"{a['local']}/{a['prefixlen']}" for a in here["addr_info"] if a["scope"] != "link"}
+        links.change([
+            *(f"address add {address} dev {names.LAN}{' nodad' if ':' in address else ''}" for address in sorted(wanted - present)),
+            *(f"address del {address} dev {names.LAN}" for address in sorted(present - wanted)),
+        ], namespace=namespace)
+        if self._outside:
+            self._transit_addresses(network, namespace)
+
+    def _transit_addresses(self, network: DesiredNetwork, namespace: str) -> None:
+        outer = f"{names.OUTER}{names.short(network.id)}"
+        own = self._addresses([link for link in links.show() if link["ifname"] == outer])
+        if own:
+            host = own[0]
+        else:
+            host = self._free_transit()
+            links.change([f"address add {host}/31 dev {outer}"])
+        inner = ipaddress.IPv4Address(int(host) + 1)
+        here = links.show(namespace, device=names.WAN)
+        if inner not in self._addresses(here):
+            links.change([f"address flush dev {names.WAN} scope global", f"address add {inner}/31 dev {names.WAN}"], namespace=namespace)
+        if not any(route["dst"] == "default" for route in links.routes(namespace)):
+            links.change([f"route replace default via {host} dev {names.WAN}"], namespace=namespace)
+        if self._host_access:
+            self._host_routes(network, outer, inner)
+
+    def _free_transit(self) -> ipaddress.IPv4Address:
+        taken = {int(address) & ~1 for address in self._addresses(links.show()) if address in self._transit}
+        first, count = int(self._transit.network_address), self._transit.num_addresses
+        for candidate in range(first, first + count - 1, 2):
+            if candidate not in taken:
+                return ipaddress.IPv4Address(candidate)
+        raise NovalikeError("All addresses of [network] transit_range are in use on this host.")
+
+    @staticmethod
+    def _addresses(found: Iterable[dict[str, Any]]) -> list[ipaddress.IPv4Address]:
+        return [
+            ipaddress.IPv4Address(address["local"]) for link in found for address in link["addr_info"] if address["family"] == "inet"
+        ]
+
+    def _host_routes(self, network: DesiredNetwork, outer: str, inner: ipaddress.IPv4Address) -> None:
+        """Give the host itself a way to the guests, unless it uses (a part of) their range for something else."""
+        present = links.routes()
+        for subnet in network.subnets:
+            if subnet.version != 4 or not subnet.server:
+                continue
+            span = ipaddress.IPv4Network(subnet.cidr)
+            clashing = [r for r in present if r["dst"] != "default" and ipaddress.IPv4Network(r["dst"]).overlaps(span)]
+            if not clashing:
+                links.change([f"route add {span} via {inner} dev {outer}"])
+            elif any(route.get("dev") != outer for route in clashing):
+                LOG.info("this host has other routes into %s: it gets no route to network %s itself", span, network.id)
+        wanted = {str(ipaddress.ip_network(subnet.cidr)) for subnet in network.subnets}
+        for route in present:
+            if route.get("dev") == outer and route.get("gateway") and route["dst"] not in wanted:
+                links.change([f"route del {route['dst']} dev {outer}"])
+
+    def _tunnel(self, network: DesiredNetwork) -> None:
+        """A VXLAN port in the bridge, which floods to every other host with ports in the network."""
+        tunnel = f"{names.TUNNEL}{names.short(network.id)}"
+        found = links.show(device=tunnel)
+        if found and found[0]["linkinfo"]["info_data"].get("id") != network.segment:
+            links.delete(tunnel)
+            found = []
+        if not found:
+            kind = f"vxlan id {network.segment} local {self._local_ip} dstport {self._vxlan_port}"
+            links.change([
+                f"link add name {tunnel} mtu {network.mtu} type {kind}", f"link set dev {tunnel} master {network.bridge} up",
+            ])
+            namespaces.set_sysctl({f"ipv6/conf/{tunnel}/disable_ipv6": "1"})
+        present = {
+            entry["dst"] for entry in links.forwarding_entries(tunnel)
+            if entry["mac"] == "00:00:00:00:00:00" and "dst" in entry
+        }
+        wanted = set(network.peers)
+        links.change_forwarding([
+            *(f"fdb append 00:00:00:00:00:00 dev {tunnel} dst {peer}" for peer in sorted(wanted - present)),
+            *(f"fdb del 00:00:00:00:00:00 dev {tunnel} dst {peer}" for peer in sorted(present - wanted)),
+        ])
+
+    def remove(self, short: str) -> bool:
+        """Remove everything of a network, by the short form of its id; answer False when guests are still in its bridge,
+        which then stays for the next time."""
+        namespaces.delete(f"{self._prefix}{short}")
+        for prefix in (names.INNER, names.OUTER, names.TUNNEL):
+            links.delete(f"{prefix}{short}")
+        bridge = f"{names.BRIDGE}{short}"
+        members = [link["ifname"] for link in links.show() if link.get("master") == bridge]
+        if members:
+            LOG.info("bridge %s stays while %s is in it", bridge, ", ".join(members))
+            return False
+        links.delete(bridge)
+        return True
+
+    def present(self) -> set[str]:
+        """Answer the short ids of all networks of which this host has any piece."""
+        interfaces = {link["ifname"] for link in links.show()}
+        return {name[3:] for name in interfaces if names.is_ours(name)} | {
+            name[len(self._prefix):] for name in namespaces.names(self._prefix)
+            if len(name) == len(self._prefix) + names.LENGTH
+        }

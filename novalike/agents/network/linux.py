@@ -1,0 +1,141 @@
+"""Makes networks true on a Linux host: the order in which its parts are made and removed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+
+from oslo_config import cfg
+
+from novalike.agents.network import names
+from novalike.agents.network.bridges import Bridges
+from novalike.agents.network.desired import Desired, frame
+from novalike.agents.network.dhcp import Dhcp
+from novalike.agents.network.guard import Guard
+from novalike.agents.network.metadata import MetadataProxies
+from novalike.agents.network.outside import Outside
+from novalike.clock import Clock
+from novalike.exception import NovalikeError
+from novalike.objects.network_state import DesiredNetwork
+from novalike.objects.secret import Secret
+
+LOG = logging.getLogger(__name__)
+
+
+class LinuxHost:
+    """Bridges, namespaces, dnsmasq, nftables and metadata listeners of one host. Needs root.
+
+    Everything is compared with what is really there, and only what differs is changed. What a network needs whether it has
+    one guest or hundreds is looked at when it is new or `thorough` is asked for; a port's change costs no look at it.
+    A network without guests stays for a while: the next one finds it ready, and nobody builds on what is being removed.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, clock: Clock, desired: Desired) -> None:
+        settings = conf.network
+        self._clock = clock
+        self._desired = desired
+        self._linger = settings.linger
+        self._bridges = Bridges(
+            prefix=settings.namespace_prefix, transit=settings.transit_range, outside=settings.nat,
+            host_access=settings.host_access, local_ip=settings.local_ip, vxlan_port=settings.vxlan_port,
+        )
+        self._dhcp = Dhcp(
+            state_path=settings.agent_state_path, domain=settings.dhcp_domain, lease_time=settings.dhcp_lease_time,
+            dns_servers=settings.dns_servers,
+        )
+        self._outside = Outside(transit=settings.transit_range, nat=settings.nat, host_access=settings.host_access)
+        self._guard = Guard()
+        self._metadata = MetadataProxies(
+            host=settings.metadata_host, port=settings.metadata_port, path=settings.metadata_path,
+            secret=Secret(conf.neutron.metadata_proxy_shared_secret), find_port=desired.port_at,
+        )
+        self._made: dict[str, DesiredNetwork] = {}   # frames which are known to be there
+        self._unused: dict[str, float] = {}          # networks without guests, and since when
+        self._surveyed: set[str] = set()
+
+    def survey(self) -> None:
+        """Note what is there. What is found *before* the desired state is read, and is not in that, may be removed; what
+        appears in between is somebody's who knows more than we do (a build whose host makes its bridge first)."""
+        self._surveyed = self._bridges.present() | self._dhcp.present()
+
+    def apply(self, changed: Collection[str], gone: Collection[str], *, thorough: bool = False) -> bool:
+        """Make the changed networks true and let those gone idle; with `thorough` compare the whole host with what it should
+        be, and remove what was surveyed and is nobody's. Answers False when something failed: it was logged, and is to be
+        tried again."""
+        wanted = list(self._desired.networks.values())
+        done = self._try("the guard", self._guard.ensure, wanted, thorough=thorough)
+        if thorough and wanted:
+            done &= self._try("address translation", self._outside.ensure_host)
+        for network in wanted:
+            self._unused.pop(network.id, None)
+            if thorough or network.id in changed:
+                done &= self._try(f"network {network.id}", self._network, network, thorough)
+        for network_id in gone:
+            done &= self._try(f"network {network_id}", self._idle, network_id)
+        if thorough:
+            done &= self._try("leftovers", self._clean)
+        return done
+
+    def _try(self, what: str, function: Callable[..., object], *args: object, **kwargs: object) -> bool:
+        try:
+            return function(*args, **kwargs) is not False
+        except NovalikeError as error:
+            LOG.warning("%s could not be made as it should be and is tried again: %s %s", what, error, error.details)
+        except Exception:
+            LOG.exception("%s could not be made as it should be and is tried again", what)
+        return False
+
+    def _network(self, network: DesiredNetwork, thorough: bool) -> None:
+        namespace = self._bridges.namespace(network.id)
+        fresh = False
+        if thorough or self._made.get(network.id) != frame(network):
+            if not self._made:
+                self._outside.ensure_host()
+            self._made.pop(network.id, None)
+            fresh = self._bridges.ensure(network)
+            self._outside.ensure_namespace(network, namespace)
+        self._dhcp.ensure(network, namespace, restart=fresh)
+        self._metadata.ensure(network.id, namespace, reopen=fresh)
+        self._made[network.id] = frame(network)
+
+    def _idle(self, network_id: str) -> None:
+        self._unused[network_id] = self._clock.monotonic()
+        made = self._made.get(network_id)
+        if made is not None:
+            self._dhcp.ensure(made, self._bridges.namespace(network_id))    # ends the leases of its last guests
+
+    def _clean(self) -> bool:
+        """Remove what was found and belongs to no network of this host, or to one that has been unused for long enough."""
+        expired = {n for n, since in self._unused.items() if self._clock.monotonic() - since >= self._linger}
+        kept = {names.short(network_id) for network_id in self._desired.networks.keys() | (self._unused.keys() - expired)}
+        done = True
+        for network_id in expired:
+            self._metadata.remove(network_id)
+            self._made.pop(network_id, None)
+            del self._unused[network_id]
+        for short in sorted(self._surveyed - kept):
+            LOG.info("removing what is left of network %s...", short)
+            self._dhcp.remove(short)
+            done &= self._bridges.remove(short)
+        if not kept:
+            self._outside.remove_host()
+            self._guard.remove()
+        return done
+
+    def close(self) -> None:
+        """Close the metadata listeners. Everything else goes on without us."""
+        self._metadata.close()
+
+
+class NoHost:
+    """A host of fake servers, whose networks need nothing to be true."""
+
+    def survey(self) -> None:
+        """Nothing to find."""
+
+    def apply(self, changed: Collection[str], gone: Collection[str], *, thorough: bool = False) -> bool:
+        """Nothing to do, and so always done."""
+        return True
+
+    def close(self) -> None:
+        """Nothing to close."""

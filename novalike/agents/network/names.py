@@ -1,0 +1,29 @@
+"""Names of what an agent owns on a host. Everything with these prefixes is ours to change and remove, and nothing else is."""
+
+from __future__ import annotations
+
+import re
+
+BRIDGE, INNER, OUTER, TUNNEL = "nlb", "nlv", "nlw", "nlx"
+PREFIXES = (BRIDGE, INNER, OUTER, TUNNEL)
+#: Interfaces inside a network's namespace: into the bridge, and out to the host.
+LAN, WAN = "lan", "wan"
+_OURS = re.compile(r"nl[bvwx][0-9a-f-]{11}")
+LENGTH = 11
+
+
+def short(network_id: str) -> str:
+    """Answer the part of a network's id which stands in the names."""
+    return network_id[:LENGTH]
+
+
+def is_ours(interface: str) -> bool:
+    """Tell whether an interface's name is one that an agent gives."""
+    return _OURS.fullmatch(interface) is not None
+
+
+def inside_mac(network_id: str) -> str:
+    """Answer the MAC address of a network's namespace: the same on every host and after every rebuild, so that guests keep
+    their neighbour entry. Locally administered, and of a range which is not given to ports."""
+    digits = network_id.replace("-", "")[:10]
+    return "0e:" + ":".join(digits[i:i + 2] for i in range(0, 10, 2))

@@ -1,0 +1,74 @@
+"""The way out: guests reach the world through their namespace's address, and that through the host's own."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from novalike.agents.network import names
+from novalike.objects.network_state import DesiredNetwork
+from novalike.privileged import namespaces, nft
+
+LOG = logging.getLogger(__name__)
+FAMILY = "inet"
+HOST_TABLE = "novalike_nat"
+INNER_TABLE = "novalike"
+
+
+class Outside:
+    """Keeps address translation on the host and in the namespaces. Tables are replaced only when they differ from before:
+    what they translate already goes on in either case."""
+
+    def __init__(self, *, transit: str, nat: bool, host_access: bool) -> None:
+        self._transit = transit
+        self._nat = nat
+        self._on = nat or host_access
+
+    def ensure_host(self) -> None:
+        """Make the host forward and translate for all namespaces. Raises NovalikeError."""
+        if not self._on:
+            return
+        namespaces.set_sysctl({"ipv4/ip_forward": "1"})
+        rules = f'    ip saddr {self._transit} oifname != "{names.OUTER}*" masquerade\n' if self._nat else ""
+        self._ensure(HOST_TABLE, None, (
+            f"  chain postrouting {{\n    type nat hook postrouting priority 100; policy accept;\n{rules}  }}\n"
+            # The host has routes to several networks; it must not become a way from one to another.
+            "  chain forward {\n    type filter hook forward priority 0; policy accept;\n"
+            f'    iifname "{names.OUTER}*" oifname "{names.OUTER}*" drop\n'
+            f"{'' if self._nat else self._answers_only()}  }}\n"
+        ))
+
+    @staticmethod
+    def _answers_only() -> str:
+        return f'    iifname "{names.OUTER}*" ct state established,related accept\n    iifname "{names.OUTER}*" drop\n'
+
+    def ensure_namespace(self, network: DesiredNetwork, namespace: str) -> None:
+        """Make a network's namespace let its guests, and nobody else, out. Raises NovalikeError."""
+        if not self._on:
+            return
+        spans = ", ".join(sorted(subnet.cidr for subnet in network.subnets if subnet.version == 4))
+        out = f'    oifname "{names.WAN}" ip saddr {{ {spans} }} masquerade\n' if spans else ""
+        only = f'    iifname "{names.LAN}" oifname "{names.WAN}" ip saddr != {{ {spans} }} drop\n' if spans else ""
+        self._ensure(INNER_TABLE, namespace, (
+            f"  chain postrouting {{\n    type nat hook postrouting priority 100; policy accept;\n{out}  }}\n"
+            f"  chain forward {{\n    type filter hook forward priority 0; policy accept;\n{only}  }}\n"
+        ))
+
+    def _ensure(self, table: str, namespace: str | None, chains: str) -> None:
+        mark = f"is_{hashlib.sha256(chains.encode()).hexdigest()[:16]}"       # an empty chain whose name says what was loaded
+        present = nft.show(FAMILY, table, namespace=namespace)
+        if present is not None:
+            found = {item["chain"]["name"] for item in present if "chain" in item}
+            rules = sum("rule" in item for item in present)
+            if mark in found and rules == chains.count("\n    ") - 2:
+                return
+        nft.apply(
+            f"add table {FAMILY} {table}\ndelete table {FAMILY} {table}\ntable {FAMILY} {table} {{\n{chains}  chain {mark} {{ }}\n}}\n",
+            namespace=namespace,
+        )
+
+    @staticmethod
+    def remove_host() -> None:
+        """Remove the host's table."""
+        nft.delete(FAMILY, HOST_TABLE)
+

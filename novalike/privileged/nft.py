@@ -1,0 +1,44 @@
+"""Packet filter tables. Need root (CAP_NET_ADMIN)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+from typing import Any
+
+from novalike.exception import NovalikeError
+from novalike.privileged import namespaces
+
+LOG = logging.getLogger(__name__)
+TIMEOUT = 30
+
+
+def show(family: str, table: str, *, namespace: str | None = None) -> list[dict[str, Any]] | None:
+    """Answer a table's objects as `nft -j` words them, or None when there is no such table."""
+    done = _run(namespaces.inside(namespace, ["nft", "-j", "list", "table", family, table]))
+    if done.returncode:
+        if "No such file or directory" in done.stderr:
+            return None
+        raise NovalikeError("The packet filter could not be read.", details=done.stderr.strip())
+    return list(json.loads(done.stdout)["nftables"])
+
+
+def apply(script: str, *, namespace: str | None = None) -> None:
+    """Run an nft script in one transaction: all of it takes effect, or nothing."""
+    LOG.debug("nft in %s: %s", namespace or "this namespace", script)
+    done = _run(namespaces.inside(namespace, ["nft", "-f", "-"]), script)
+    if done.returncode:
+        raise NovalikeError("The packet filter could not be changed.", details=f"{script}: {done.stderr.strip()}")
+
+
+def delete(family: str, table: str, *, namespace: str | None = None) -> None:
+    """Remove a table. Fine when there is none."""
+    apply(f"add table {family} {table}\ndelete table {family} {table}\n", namespace=namespace)
+
+
+def _run(command: list[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NovalikeError("The packet filter could not be changed.", details=f"{' '.join(command)}: {error}") from error

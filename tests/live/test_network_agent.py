@@ -1,0 +1,400 @@
+"""The network agent on a host of its own (a network namespace): everything real but guest and metadata API.
+
+The host is a namespace which this file makes; the agent runs in it as a process of its own, so that it can be killed. A
+guest is a veth pair in another namespace, with the MAC address of its port, and a DHCP client written here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from novalike.agents.network import names
+from novalike.agents.network.metadata import signature
+from novalike.objects.network_state import DesiredNetwork, DesiredNetworks, DesiredPort, DesiredSubnet
+from novalike.objects.secret import Secret
+from novalike.privileged import namespaces
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+SECRET = "swordfish"
+AGENT = Path(__file__).parent / "network_agent_process.py"
+
+
+def run(*command: str, check: bool = True, text: str | None = None) -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+    assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def until(what: str, condition: Any, seconds: float = 15) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.05)
+    return found
+
+
+class Lab:
+    """A pretended host, its agent, guests, and the desired state which the agent fetches (a file)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.id = uuid.uuid4().hex[:6]
+        self.folder = folder
+        self.host = f"t{self.id}-host"
+        self.prefix = f"t{self.id}-"
+        self.networks: dict[str, DesiredNetwork] = {}
+        self.revision = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.guests: list[str] = []
+        run("ip", "netns", "add", self.host)
+        run("ip", "-n", self.host, "link", "set", "lo", "up")
+
+    def network(self, cidr: str = "10.7.0", **values: Any) -> DesiredNetwork:
+        network_id = str(uuid.uuid4())
+        subnet = DesiredSubnet(id=str(uuid.uuid4()), cidr=f"{cidr}.0/24", gateway=f"{cidr}.1", server=f"{cidr}.1", dns=("9.9.9.9",))
+        return DesiredNetwork(**{"id": network_id, "bridge": f"nlb{names.short(network_id)}", "mtu": 1400, "subnets": (subnet,), **values})
+
+    def port(self, network: DesiredNetwork, address: str, **values: Any) -> DesiredPort:
+        port_id = str(uuid.uuid4())
+        mac = "fa:16:3e:" + ":".join(port_id[i:i + 2] for i in (0, 2, 4))
+        return DesiredPort(**{
+            "id": port_id, "tap": f"tap{port_id[:11]}", "mac": mac, "addresses": ((network.subnets[0].id, address),),
+            "hostname": f"guest-{address.rpartition('.')[2]}", "device_id": str(uuid.uuid4()), "project_id": "p" * 32, **values,
+        })
+
+    def want(self, *networks: DesiredNetwork) -> None:
+        self.networks = {network.id: network for network in networks}
+        self.revision += 1
+        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks))
+        target = self.folder / "desired.json"
+        (self.folder / "new.json").write_text(json.dumps(asdict(answer)))
+        (self.folder / "new.json").replace(target)
+        self.ring()
+
+    def start(self, **settings: Any) -> None:
+        settings = {
+            "namespace_prefix": self.prefix, "agent_state_path": str(self.folder / "state"), "metadata_host": "127.0.0.1",
+            "metadata_port": 8775, "linger": 0.0, **settings,
+        }
+        with (self.folder / "agent.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ["nsenter", f"--net=/run/netns/{self.host}", sys.executable, str(AGENT), str(self.folder), SECRET, json.dumps(settings)],
+                stderr=log,
+            )
+
+    def ring(self) -> None:
+        """Have the agent look at everything, as a ring followed by its periodic comparison would."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGUSR1)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def inside(self, network: DesiredNetwork) -> str:
+        return f"{self.prefix}{names.short(network.id)}"
+
+    def guest(self, network: DesiredNetwork, port: DesiredPort) -> str:
+        """Plug a guest into the bridge."""
+        name = f"t{self.id}-g{len(self.guests)}"
+        self.guests.append(name)
+        run("ip", "netns", "add", name)
+        run("ip", "-n", name, "link", "set", "lo", "up")
+        run("ip", "-n", self.host, "link", "add", port.tap, "mtu", "1400", "type", "veth", "peer", "name", "eth0", "address", port.mac, "netns", name)
+        run("ip", "-n", self.host, "link", "set", port.tap, "master", network.bridge, "up")
+        run("ip", "-n", name, "link", "set", "eth0", "up")
+        return name
+
+    def links(self, namespace: str | None = None) -> dict[str, Any]:
+        return {link["ifname"]: link for link in json.loads(run("ip", "-n", namespace or self.host, "-j", "-d", "addr") or "[]") if link}
+
+    def dnsmasq(self) -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdecimal() and f"--conf-file={self.folder}".encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+        return found
+
+    def log(self) -> str:
+        path = self.folder / "agent.log"
+        return path.read_text() if path.exists() else ""
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.kill()
+        for pid in self.dnsmasq():
+            os.kill(pid, signal.SIGKILL)
+        for name in (*self.guests, *namespaces.names(self.prefix)):
+            run("ip", "netns", "del", name, check=False)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    made = Lab(tmp_path)
+    try:
+        yield made
+    finally:
+        sys.stdout.write(made.log())                     # shown when the test fails
+        made.close()
+
+
+def dhcp(namespace: str, mac: str, seconds: float = 10) -> dict[int, bytes]:
+    """Do a whole DHCP exchange as a guest and answer the options of the ACK (0: the address given)."""
+    hardware = bytes.fromhex(mac.replace(":", ""))
+
+    def message(kind: int, extra: bytes = b"") -> bytes:
+        return (
+            b"\x01\x01\x06\x00" + b"abcd" + b"\x00\x00\x80\x00" + bytes(16) + hardware.ljust(16, b"\0") + bytes(192)
+            + b"\x63\x82\x53\x63\x35\x01" + bytes([kind]) + b"\x37\x07\x01\x03\x06\x0c\x0f\x1a\x79" + extra + b"\xff"
+        )
+
+    def parse(reply: bytes) -> dict[int, bytes]:
+        options, at = {0: reply[16:20]}, 240
+        while at < len(reply) and reply[at] != 255:
+            code, length = reply[at], reply[at + 1]
+            options[code], at = reply[at + 2:at + 2 + length], at + 2 + length
+        return options
+
+    def opened() -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        made.bind(("0.0.0.0", 68))
+        return made
+
+    with namespaces._socket_inside(namespace, opened) as wire:
+        wire.settimeout(1)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                wire.sendto(message(1), ("255.255.255.255", 67))
+                offer = parse(wire.recv(2048))
+                wire.sendto(message(3, b"\x32\x04" + offer[0] + b"\x36\x04" + offer[54]), ("255.255.255.255", 67))
+                answer = parse(wire.recv(2048))
+                assert answer[53] == b"\x05", f"DHCP answered with message type {answer[53]!r}"
+                return answer
+            except TimeoutError:
+                assert time.monotonic() < deadline, "no DHCP answer"
+
+
+class FakeMetadata:
+    """The metadata API: says which headers it got."""
+
+    def __init__(self, namespace: str) -> None:
+        self.seen: list[dict[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.seen.append(dict(self.headers.items()))
+                body = f"you asked {self.path}".encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.socket.close()
+        self.server.socket = namespaces.listen(namespace, "127.0.0.1", 8775)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def ask(namespace: str, request: str) -> str:
+    """Send an HTTP request to 169.254.169.254 from a guest."""
+    script = (
+        "import socket,sys; s=socket.create_connection(('169.254.169.254',80),5); s.sendall(sys.stdin.buffer.read());"
+        "sys.stdout.buffer.write(b''.join(iter(lambda: s.recv(4096), b'')))"
+    )
+    return run("ip", "netns", "exec", namespace, sys.executable, "-I", "-c", script, text=request.replace("\n", "\r\n"))
+
+
+def configure(namespace: str, address: str, gateway: str) -> None:
+    run("ip", "-n", namespace, "addr", "add", f"{address}/24", "dev", "eth0")
+    run("ip", "-n", namespace, "route", "add", "default", "via", gateway)
+
+
+def ping(namespace: str, target: str) -> bool:
+    done = subprocess.run(["ip", "netns", "exec", namespace, sys.executable, "-I", "-c", _PING, target], timeout=20, check=False, capture_output=True)
+    return done.returncode == 0
+
+
+_PING = """
+import socket, struct, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP); s.settimeout(1)
+body = struct.pack("!BBHHH", 8, 0, 0, 7, 1); total = sum(struct.unpack("!4H", body)); body = struct.pack("!BBHHH", 8, 0, ~total & 0xffff, 7, 1)
+for _ in range(3):
+    try:
+        s.sendto(body, (sys.argv[1], 0))
+        if s.recv(1500)[20] == 0: sys.exit(0)
+    except OSError: time.sleep(0.1)
+sys.exit(1)
+"""
+
+
+def test_a_guest_gets_its_address_its_metadata_and_a_way_out(lab: Lab) -> None:
+    network = lab.network()
+    port = lab.port(network, "10.7.0.5")
+    network = replace(network, ports=(port,))
+    lab.want(network)
+    lab.start()
+    until("dnsmasq", lab.dnsmasq)
+    guest = lab.guest(network, port)
+    answer = dhcp(guest, port.mac)
+    assert socket.inet_ntoa(answer[0]) == "10.7.0.5"
+    assert (answer[3], answer[6]) == (socket.inet_aton("10.7.0.1"), socket.inet_aton("9.9.9.9"))
+    assert int.from_bytes(answer[26], "big") == 1400
+    assert answer[15] == b"novalocal"
+    assert answer[12] == b"guest-5"
+    assert answer[121] == bytes([32]) + socket.inet_aton("169.254.169.254") + socket.inet_aton("10.7.0.1") + bytes([0]) + socket.inet_aton("10.7.0.1")
+
+    configure(guest, "10.7.0.5", "10.7.0.1")
+    metadata = FakeMetadata(lab.host)
+    try:
+        text = ask(guest, "GET /openstack/latest HTTP/1.1\nHost: x\nX-Forwarded-For: 6.6.6.6\nX-Instance-ID: evil\nConnection: close\n\n")
+    finally:
+        metadata.close()
+    assert text.endswith("you asked /openstack/latest"), text
+    seen = {name.lower(): value for name, value in metadata.seen[0].items()}
+    assert (seen["x-instance-id"], seen["x-tenant-id"], seen["x-forwarded-for"]) == (port.device_id, port.project_id, "10.7.0.5")
+    assert seen["x-instance-id-signature"] == signature(Secret(SECRET), port.device_id)
+
+    # The world outside, behind the host: it knows nothing of 10.7.0.0/24.
+    world = f"t{lab.id}-w"
+    lab.guests.append(world)
+    run("ip", "netns", "add", world)
+    run("ip", "-n", lab.host, "link", "add", "up0", "type", "veth", "peer", "name", "up1", "netns", world)
+    run("ip", "-n", lab.host, "addr", "add", "192.0.2.1/24", "dev", "up0")
+    run("ip", "-n", lab.host, "link", "set", "up0", "up")
+    run("ip", "-n", world, "addr", "add", "192.0.2.2/24", "dev", "up1")
+    run("ip", "-n", world, "link", "set", "up1", "up")
+    assert ping(guest, "192.0.2.2"), "the guest reaches the outside by address translation"
+    assert ping(lab.host, "10.7.0.5"), "the host reaches its guests"
+
+
+def test_killing_and_restarting_the_agent_disturbs_nothing(lab: Lab) -> None:
+    network = lab.network()
+    port = lab.port(network, "10.7.0.5")
+    network = replace(network, ports=(port,))
+    lab.want(network)
+    lab.start()
+    server = until("dnsmasq", lab.dnsmasq)
+    guest = lab.guest(network, port)
+    dhcp(guest, port.mac)
+    configure(guest, "10.7.0.5", "10.7.0.1")
+    assert ping(guest, "10.7.0.1")
+
+    def state() -> dict[str, Any]:
+        return {
+            (where, name): (link["ifindex"], link["address"], sorted((a["local"], a["prefixlen"]) for a in link["addr_info"]))
+            for where in (lab.host, lab.inside(network)) for name, link in lab.links(where).items()
+        }
+
+    before, rules = state(), run("nsenter", f"--net=/run/netns/{lab.host}", "nft", "-a", "list", "ruleset")
+    lab.kill()
+    assert ping(guest, "10.7.0.1"), "guests need no agent"
+    dhcp(guest, port.mac)
+    lab.start()
+    until("a second look", lambda: lab.log().count("applied in") == 2)
+    assert lab.dnsmasq() == server, "the DHCP server is taken over, not restarted"
+    assert state() == before
+    assert run("nsenter", f"--net=/run/netns/{lab.host}", "nft", "-a", "list", "ruleset") == rules, "no rule was touched"
+    metadata = FakeMetadata(lab.host)
+    try:
+        assert "200 OK" in ask(guest, "GET / HTTP/1.0\n\n")
+    finally:
+        metadata.close()
+
+
+def test_what_is_broken_is_mended_and_what_is_not_wanted_is_removed(lab: Lab) -> None:
+    first, second = lab.network(), lab.network("10.7.0")     # the same range twice
+    first = replace(first, ports=(lab.port(first, "10.7.0.5"),))
+    second = replace(second, ports=(lab.port(second, "10.7.0.5"),))
+    run("ip", "-n", lab.host, "link", "add", "nlb-not-ours", "type", "bridge")
+    run("ip", "-n", lab.host, "link", "add", "br-users", "type", "bridge")
+    lab.want(first, second)
+    lab.start()
+    until("two servers", lambda: len(lab.dnsmasq()) == 2)
+    until("both networks applied", lambda: "2 networks changed" in lab.log())
+
+    run("ip", "netns", "del", lab.inside(first))             # as a reboot would, for one of them
+    run("nsenter", f"--net=/run/netns/{lab.host}", "nft", "flush", "ruleset")
+    os.kill(lab.dnsmasq()[0], signal.SIGKILL)
+    lab.ring()
+    until("mended", lambda: lab.inside(first) in namespaces.names(lab.prefix) and len(lab.dnsmasq()) == 2 and "novalike_guard" in run(
+        "nsenter", f"--net=/run/netns/{lab.host}", "nft", "list", "tables"))
+    guest = lab.guest(first, first.ports[0])
+    assert socket.inet_ntoa(dhcp(guest, first.ports[0].mac)[0]) == "10.7.0.5"
+
+    run("ip", "netns", "del", guest)
+    lab.want()
+    until("removed", lambda: not lab.dnsmasq() and namespaces.names(lab.prefix) == sorted([lab.host]) + sorted(
+        n for n in namespaces.names(lab.prefix) if n.startswith(f"{lab.prefix}g")))
+    lab.ring()
+    until("interfaces removed", lambda: set(lab.links()) == {"lo", "br-users", "nlb-not-ours"})
+    until("tables removed", lambda: run("nsenter", f"--net=/run/netns/{lab.host}", "nft", "list", "tables") == "")
+    assert list((lab.folder / "state").iterdir()) == []
+
+
+def test_a_deleted_ports_lease_is_released_and_its_address_serves_the_next(lab: Lab) -> None:
+    network = lab.network()
+    old = lab.port(network, "10.7.0.5")
+    lab.want(replace(network, ports=(old,)))
+    lab.start()
+    until("dnsmasq", lab.dnsmasq)
+    guest = lab.guest(network, old)
+    dhcp(guest, old.mac)
+    leases = lab.folder / "state" / names.short(network.id) / "leases"
+    until("a lease", lambda: old.mac in leases.read_text())
+    run("ip", "netns", "del", guest)
+    fresh = lab.port(network, "10.7.0.5")
+    lab.want(replace(network, ports=(fresh,)))
+    until("released", lambda: old.mac not in leases.read_text())
+    guest = lab.guest(network, fresh)
+    assert socket.inet_ntoa(dhcp(guest, fresh.mac)[0]) == "10.7.0.5"
+
+
+def test_a_guest_can_only_speak_for_itself(lab: Lab) -> None:
+    network = lab.network()
+    one, two = lab.port(network, "10.7.0.5"), lab.port(network, "10.7.0.6")
+    network = replace(network, ports=(one, two))
+    lab.want(network)
+    lab.start()
+    until("dnsmasq", lab.dnsmasq)
+    first, second = lab.guest(network, one), lab.guest(network, two)
+    configure(first, "10.7.0.5", "10.7.0.1")
+    configure(second, "10.7.0.6", "10.7.0.1")
+    assert ping(first, "10.7.0.6")
+    run("ip", "-n", first, "addr", "flush", "dev", "eth0")
+    configure(first, "10.7.0.77", "10.7.0.1")
+    assert not ping(first, "10.7.0.6"), "an address of somebody else is dropped"
+    run("ip", "-n", first, "addr", "flush", "dev", "eth0")
+    configure(first, "10.7.0.5", "10.7.0.1")
+    assert ping(first, "10.7.0.6")
+    run("ip", "-n", first, "link", "set", "eth0", "address", "fa:16:3e:99:99:99")
+    run("ip", "-n", first, "route", "replace", "default", "via", "10.7.0.1")
+    assert not ping(first, "10.7.0.6"), "a MAC address of somebody else is dropped"
