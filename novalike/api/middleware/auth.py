@@ -59,13 +59,23 @@ class _Scrub:
         return self._app(environ, start_response)  # type: ignore[no-any-return]
 
 
+class _NoCache:
+    """Stands where auth_token wants a cache of its own."""
+
+    def initialize(self, environ: dict[str, Any]) -> None:
+        """Nothing to prepare."""
+
+
 class _LocalAuth(AuthProtocol):  # type: ignore[misc]
     """auth_token which asks the identity service of this process: no network, no cache beside that service's own."""
 
     def __init__(self, app: Any, conf: cfg.ConfigOpts, identity: LocalIdentity, service_type: str) -> None:
         uri = conf.identity.www_authenticate_uri or conf.endpoints.identity
-        super().__init__(app, _settings(conf, service_type, www_authenticate_uri=uri))
+        super().__init__(app, _settings(conf, service_type, www_authenticate_uri=uri, include_service_catalog="False"))
         self._tokens = identity.tokens
+
+    def _token_cache_factory(self) -> _NoCache:
+        return _NoCache()
 
     def fetch_token(self, token: str, allow_expired: bool = False, **_: Any) -> dict[str, Any]:
         try:
