@@ -39,7 +39,7 @@ class ComputeManager:
 
     `tasks` and `reports` are clients of the conductor's interfaces. `state_dir` holds the ledger and the host's uuid and
     belongs to this daemon alone (Conflict when another one uses it). `stop_timeout` is for how many seconds a graceful stop
-    waits for running orders.
+    waits for running orders; None: what graceful_shutdown_timeout leaves for it.
     """
 
     binary = BINARY
@@ -47,10 +47,10 @@ class ComputeManager:
 
     def __init__(
         self, conf: Any, clock: Clock, driver: Driver, tasks: Tasks, reports: HostReports, state_dir: str, *,
-        stop_timeout: float = 60.0,
+        stop_timeout: float | None = None,
     ) -> None:
         self._driver = driver
-        self._stop_timeout = stop_timeout
+        self._stop_timeout = max(1.0, conf.graceful_shutdown_timeout - 2 * FAREWELL) if stop_timeout is None else stop_timeout
         self._stopping = threading.Event()
         self._introduction: threading.Thread | None = None
         self._reports = reports
