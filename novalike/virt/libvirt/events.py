@@ -37,7 +37,7 @@ class PowerEvents:
 
     def start(self) -> None:
         """Connect and begin."""
-        self._host.connection()
+        self._host.open()
         self._thread.start()
 
     def stop(self) -> None:

@@ -89,12 +89,17 @@ class Host:
                         raise Unavailable("The hypervisor does not answer.", details=str(error)) from error
                     self._clock.sleep(_RETRY_SECONDS)
 
+    def open(self) -> None:
+        """Connect, also after `close`. Raises Unavailable."""
+        self._closed = False
+        self.connection()
+
     def is_current(self, number: int) -> bool:
         """Answer whether a notice comes from the connection in use."""
         return number == self._number
 
     def close(self) -> None:
-        """Disconnect for good; guests go on."""
+        """Disconnect, and refuse calls until `open`; guests go on."""
         with self._lock:
             self._closed = True
             connection, self._connection = self._connection, None

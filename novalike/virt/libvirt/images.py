@@ -155,7 +155,10 @@ class ImageCache:
                         digest.update(chunk)
                     have += len(chunk)
                     self._clock.sleep(0)                 # a fast peer never makes a green thread wait: let others run
+                if answer.length:                        # bytes which were announced and did not come
+                    raise BuildFailed(f"Fetching image {source.image_id} was cut off after {have} bytes.")
         except urllib.error.HTTPError as error:
+            error.close()
             if have and error.code == 416:
                 return -1
             gone = error.code in (404, 410)

@@ -1,0 +1,171 @@
+"""The image cache against a real HTTP server and real qemu-img."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from novalike.clock import Clock
+from novalike.exception import BuildFailed
+from novalike.virt.libvirt.images import ImageCache
+from tests.fakes import image_files
+
+pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+MIB = 1 << 20
+BYTES = os.urandom(3 * MIB)
+
+
+@pytest.fixture
+def server():
+    with image_files.serve() as files:
+        yield files
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ImageCache(str(tmp_path / "_base"), force_raw=True, timeout=5, clock=Clock())
+
+
+def qcow2(tmp_path, *arguments, size="2M") -> bytes:
+    path = tmp_path / "made.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *arguments, path, size], check=True)
+    return path.read_bytes()
+
+
+def listing(tmp_path):
+    return sorted(name for name in os.listdir(tmp_path / "_base") if not name.endswith(".lock"))
+
+
+def test_a_raw_image_is_fetched_once(server, cache, tmp_path):
+    source = server.add("img", BYTES)
+    first, second = cache.ensure(source), cache.ensure(source)
+    name = hashlib.sha1(b"img").hexdigest()
+    assert first == second
+    assert (first.path, first.format, first.virtual_size) == (str(tmp_path / "_base" / name), "raw", len(BYTES))
+    assert (tmp_path / "_base" / name).read_bytes() == BYTES
+    assert len(server.requests) == 1
+    assert listing(tmp_path) == [name, f"{name}.json"]
+
+
+def test_concurrent_fetches_happen_once(server, cache):
+    source, results = server.add("img", BYTES), []
+    threads = [threading.Thread(target=lambda: results.append(cache.ensure(source))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(results) == 5
+    assert len(server.requests) == 1
+
+
+def test_an_interrupted_fetch_is_continued(server, cache, tmp_path):
+    source = server.add("img", BYTES)
+    server.cut_after = MIB + 77
+    with pytest.raises(BuildFailed) as failure:
+        cache.ensure(source)
+    assert failure.value.retry
+    server.cut_after = None
+    after_crash = ImageCache(str(tmp_path / "_base"), force_raw=True, timeout=5, clock=Clock())
+    cached = after_crash.ensure(source)
+    assert Path(cached.path).read_bytes() == BYTES
+    assert server.requests[-1][1] == f"bytes={MIB + 77}-", "the rest was not asked for"
+
+
+def test_a_complete_part_is_not_fetched_again(server, cache, tmp_path):
+    source = server.add("img", BYTES)
+    name = hashlib.sha1(b"img").hexdigest()
+    (tmp_path / "_base").mkdir()
+    (tmp_path / "_base" / f"{name}.part").write_bytes(BYTES)
+    assert cache.ensure(source).virtual_size == len(BYTES)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_spoiled_part_is_fetched_anew(server, cache, tmp_path, ranges):
+    source = server.add("img", BYTES)
+    server.honours_ranges = ranges
+    (tmp_path / "_base").mkdir()
+    (tmp_path / "_base" / f"{hashlib.sha1(b'img').hexdigest()}.part").write_bytes(b"spoiled")
+    assert Path(cache.ensure(source).path).read_bytes() == BYTES
+
+
+def test_other_bytes_than_announced_are_refused(server, cache, tmp_path):
+    source = replace(server.add("img", BYTES), os_hash_value="00" * 64)
+    with pytest.raises(BuildFailed, match="not those which the image service announced") as failure:
+        cache.ensure(source)
+    assert not failure.value.retry
+    assert listing(tmp_path) == [], "refused bytes stay nowhere"
+
+
+@pytest.mark.parametrize(("status", "retry"), [(404, False), (500, True), (403, True)])
+def test_refusals_of_the_image_service(server, cache, status, retry):
+    source = server.add("img", BYTES)
+    server.status = status
+    with pytest.raises(BuildFailed, match=str(status)) as failure:
+        cache.ensure(source)
+    assert failure.value.retry is retry
+
+
+def test_tickets_do_not_follow_redirects(server, cache):
+    source = server.add("img", BYTES)
+    server.redirect_to = f"http://127.0.0.1:{server.port}/elsewhere"
+    with pytest.raises(BuildFailed, match="302"):
+        cache.ensure(source)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "/etc/passwd"])
+def test_only_http_is_spoken(server, cache, url):
+    with pytest.raises(BuildFailed, match="no usable address"):
+        cache.ensure(replace(server.add("img", BYTES), url=url))
+
+
+def test_qcow2_becomes_raw(server, cache, tmp_path):
+    cached = cache.ensure(server.add("img", qcow2(tmp_path), "qcow2"))
+    assert (cached.format, cached.virtual_size) == ("raw", 2 * MIB)
+    assert os.path.getsize(cached.path) == 2 * MIB
+
+
+def test_qcow2_stays_when_not_forced(server, tmp_path):
+    cache = ImageCache(str(tmp_path / "_base"), force_raw=False, timeout=5, clock=Clock())
+    content = qcow2(tmp_path)
+    cached = cache.ensure(server.add("img", content, "qcow2"))
+    assert (cached.format, cached.virtual_size) == ("qcow2", 2 * MIB)
+    assert json.loads(Path(f"{cached.path}.json").read_text())["disk_format"] == "qcow2"
+
+
+def test_an_image_larger_than_the_disk_names_both_sizes(server, cache, tmp_path):
+    source = server.add("img", qcow2(tmp_path, size="3G"), "qcow2")
+    with pytest.raises(BuildFailed, match=r"disk of 3 GiB; the flavor's root disk has 1 GiB") as failure:
+        cache.ensure(source, largest=1 << 30)
+    assert not failure.value.retry
+    cache.ensure(source, largest=3 << 30)
+    with pytest.raises(BuildFailed):
+        cache.ensure(source, largest=1 << 30)
+
+
+def test_hostile_qcow2_is_refused(server, cache, tmp_path):
+    (tmp_path / "secret").write_bytes(b"x" * MIB)
+    backed = qcow2(tmp_path, "-b", str(tmp_path / "secret"), "-F", "raw")
+    data_file = qcow2(tmp_path, "-o", f"data_file={tmp_path / 'data'},data_file_raw=on")
+    for name, content, words in (("a", backed, "backing file"), ("b", data_file, "external data file"), ("c", b"x" * MIB, "but is not")):
+        with pytest.raises(BuildFailed, match=words) as failure:
+            cache.ensure(server.add(name, content, "qcow2"))
+        assert not failure.value.retry
+
+
+def test_qcow2_declared_as_raw_is_just_bytes(server, cache, tmp_path):
+    content = qcow2(tmp_path)
+    cached = cache.ensure(server.add("img", content, "raw"))
+    assert (cached.format, cached.virtual_size) == ("raw", len(content))
+
+
+def test_unsupported_formats(server, cache):
+    with pytest.raises(BuildFailed, match="format vmdk"):
+        cache.ensure(server.add("img", BYTES, "vmdk"))

@@ -1,0 +1,105 @@
+"""Domain XML of a few shapes, as checked-in text. Write it anew with NOVALIKE_WRITE_EXPECTED=1 and read the difference."""
+
+import os
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from novalike.exception import BuildFailed
+from novalike.objects.network_info import FixedIp, Vif
+from novalike.virt.driver import SpawnRequest
+from novalike.virt.libvirt import demands
+from novalike.virt.libvirt.disks import DiskFile
+from novalike.virt.libvirt.machine import Files, HostChoices, machine
+from tests.factories_instances import SMALL, instance
+
+EXPECTED = Path(__file__).parent / "expected"
+MADE = datetime(2026, 11, 21, 12, 0, 0)  # noqa: DTZ001  # naive UTC, as the Clock answers
+FOLDER = "/instances/11111111-2222-4333-8444-555555555555"
+GIB = 1 << 30
+ROOT = DiskFile(name="disk", format="qcow2", role="root", size=GIB)
+EPHEMERAL = DiskFile(name="disk.eph0", format="raw", role="ephemeral", size=GIB)
+SWAP = DiskFile(name="disk.swap", format="raw", role="swap", size=GIB)
+CONFIG = DiskFile(name="disk.config", format="raw", role="config_drive", size=1 << 19, device="cdrom")
+VIF = Vif(
+    port_id="77777777-aaaa-4bbb-8ccc-dddddddddddd", network_id="n", label="private", mac="fa:16:3e:00:00:01", bridge="br-lan",
+    tap="tap77777777-aa", mtu=1450, fixed_ips=(FixedIp(address="10.0.0.5", subnet_id="s"),),
+)
+EMULATED = HostChoices(type="qemu", version="0.1.0", tb_cache_mb=64)
+HARDWARE = HostChoices(type="kvm", version="0.1.0", tb_cache_mb=64, cpu_flags=("-svm", "+pdpe1gb"), vnc_listen="192.0.2.1")
+
+
+def server(properties=None, **flavor):
+    return instance(
+        id=26, uuid="11111111-2222-4333-8444-555555555555", display_name='<web> & "co"', image_ref="99999999-0000-4000-8000-000000000000",
+        image_properties=properties or {}, flavor=replace(SMALL, **flavor),
+    )
+
+
+def render(of, files, host, vifs=(VIF,)):
+    request = SpawnRequest(instance=of, vifs=vifs)
+    return machine(request, demands.of(of), files, host, made=MADE)
+
+
+SHAPES = {
+    "emulated-kernel": lambda: render(
+        server(memory_mb=128), Files(folder=FOLDER, disks=(ROOT, CONFIG), kernel=True, ramdisk=True), EMULATED),
+    "hardware-uefi-scsi": lambda: render(
+        server(
+            {"hw_firmware_type": "uefi", "hw_machine_type": "q35", "hw_disk_bus": "scsi", "hw_vif_model": "e1000e",
+             "hw_qemu_guest_agent": "yes", "hw_watchdog_action": "reset", "hw_video_model": "qxl"},
+            vcpus=4, memory_mb=4096, extra_specs={
+                "hw:cpu_sockets": "1", "quota:cpu_shares": "512", "quota:cpu_quota": "20000", "quota:disk_total_iops_sec": "500",
+                "hw_rng:rate_bytes": "1024", "hw_rng:rate_period": "1000"}),
+        Files(folder=FOLDER, disks=(ROOT, EPHEMERAL, SWAP, CONFIG)), HARDWARE),
+    "bare": lambda: render(
+        server({"hw_pointer_model": "ps2mouse"}, extra_specs={"hw_rng:allowed": "false"}), Files(folder=FOLDER, disks=(ROOT,)),
+        replace(EMULATED, vnc_listen=None, stats_period=0, tb_cache_mb=0, serial="", cpu_mode="none"), vifs=()),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_domain_xml(shape):
+    text = SHAPES[shape]()[0].text() + "\n"
+    file = EXPECTED / f"{shape}.xml"
+    if os.environ.get("NOVALIKE_WRITE_EXPECTED") == "1":
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+@pytest.mark.parametrize(("bus", "device"), [("virtio", "/dev/vda"), ("scsi", "/dev/sda"), ("ide", "/dev/hda"), ("sata", "/dev/sda")])
+def test_root_device_follows_the_bus(bus, device):
+    files = Files(folder=FOLDER, disks=(ROOT, CONFIG), kernel=True)
+    domain, root_device = render(server({"hw_disk_bus": bus}), files, EMULATED)
+    assert root_device == device
+    assert f"root={device} console=tty0 console=ttyS0" in domain.text()
+
+
+def test_config_drive_is_seen_by_kernels_without_sata():
+    domain, _ = render(server({"hw_machine_type": "q35"}), Files(folder=FOLDER, disks=(ROOT, CONFIG)), EMULATED)
+    assert 'bus="scsi"' in domain.text()
+    assert 'model="virtio-scsi"' in domain.text()
+
+
+def test_q35_has_no_ide():
+    with pytest.raises(BuildFailed, match="IDE"):
+        render(server({"hw_machine_type": "q35", "hw_disk_bus": "ide"}), Files(folder=FOLDER, disks=(ROOT,)), EMULATED)
+
+
+def test_an_iso_boots_from_the_cdrom():
+    iso = DiskFile(name="disk", format="raw", role="root", size=1000, device="cdrom")
+    domain, root_device = render(server(), Files(folder=FOLDER, disks=(iso,)), EMULATED)
+    assert root_device == "/dev/hda"
+    assert '<boot dev="cdrom" />' in domain.text()
+
+
+def test_text_which_xml_cannot_carry_does_not_break_it():
+    domain, _ = render(replace(server(), display_name="a\x00\x0bb\ud800"), Files(folder=FOLDER, disks=(ROOT,)), EMULATED)
+    assert "<nova:name>a\ufffd\ufffdb\ufffd</nova:name>" in domain.text()
+
+
+def test_a_port_without_a_bridge_is_refused():
+    with pytest.raises(BuildFailed, match="bridge"):
+        render(server(), Files(folder=FOLDER, disks=(ROOT,)), EMULATED, vifs=(replace(VIF, bridge=None),))
