@@ -77,7 +77,7 @@ def up(fabric: Fabric, state: Path, number: int) -> Node:
     if holder is None:
         holder = processes.start("holder", [
             "nsenter", f"--net=/run/netns/{name}", "unshare", "--mount", "--propagation", "private", "sh", "-c",
-            "mkdir -p /run/netns && mount -t tmpfs -o mode=755 tmpfs /run/netns && touch \"$0\" && exec sleep infinity", str(home / "ready"),
+            'mkdir -p /run/netns && mount -t tmpfs -o mode=755 tmpfs /run/netns && touch "$0" && exec sleep infinity', str(home / "ready"),
         ], home)
         processes.wait_for(f"node {number}", (home / "ready").exists, timeout=10, log=home / "holder.log", pid=holder)
     uri = libvirtd.start(home / "libvirt", network_namespace=name)

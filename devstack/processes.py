@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -76,19 +77,15 @@ def stop(pid_file: Path, *, timeout: float = 30, kill: bool = True) -> bool:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _gone(pid: int, timeout: float) -> bool:
     give_up = time.monotonic() + timeout
     while time.monotonic() < give_up:
-        try:
+        with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)          # our own child, if this very command started it
-        except ChildProcessError:
-            pass
         if not alive(pid):
             return True
         time.sleep(0.05)
@@ -101,10 +98,8 @@ def wait_for(what: str, ready: Callable[[], bool], *, timeout: float = 60, log: 
     while not ready():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log is not None and log.exists() else ""
         if pid is not None:
-            try:
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
             if not alive(pid):
                 raise RuntimeError(f"{what} ended at its start:\n{tail}")
         if time.monotonic() > give_up:

@@ -30,11 +30,11 @@ def start(state: Path, port: int) -> str:
     (state / "rabbitmq.conf").write_text("loopback_users = none\nlog.file.level = warning\nvm_memory_high_watermark.relative = 0.3\n")
     (state / "plugins").write_text("[].\n")
     pid = processes.start("rabbitmq", [SERVER], state, environment=_environment(state, port))
-    processes.wait_for("RabbitMQ", lambda: processes.listens(port) and _ready(state, port), log=state / "rabbitmq.log", pid=pid)
+    processes.wait_for("RabbitMQ", lambda: processes.listens(port) and _ready(state), log=state / "rabbitmq.log", pid=pid)
     return f"rabbit://guest:guest@127.0.0.1:{port}/"
 
 
-def _ready(state: Path, port: int) -> bool:
+def _ready(state: Path) -> bool:
     # The port opens when the broker accepts connections; the log line is its own word for it.
     return "completed with" in (state / "rabbitmq.log").read_text(errors="replace")
 

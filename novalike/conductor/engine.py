@@ -69,7 +69,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Retry:
-    """This attempt failed; begin again once what it left is undone."""
+    """The attempt failed; begin again once what it left is undone."""
 
     reason: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 from typing import Any
@@ -41,7 +42,10 @@ class TasksEndpoint(Tasks):
 
     def wake(self, ctxt: RequestContext, *, task_ids: list[str]) -> None:
         for task_id in task_ids:
-            self._workers.submit(lambda task_id=task_id: self._engine.advance(self._cell, task_id))  # type: ignore[misc]
+            self._workers.submit(functools.partial(self._advance, task_id))
+
+    def _advance(self, task_id: str) -> None:
+        self._engine.advance(self._cell, task_id)
 
     def report(self, ctxt: RequestContext, *, outcome: Outcome) -> None:
         if outcome.fence.operation_id.startswith(debts.PREFIX):
@@ -56,12 +60,8 @@ class TasksEndpoint(Tasks):
 
     def sweep(self) -> None:
         """Look for tasks whose time has come: lost doorbells, silent hosts, passed deadlines, dead conductors' leases."""
-        self.wake_due(self._cell.fetch(tasks.due))
-
-    def wake_due(self, task_ids: list[str]) -> None:
-        """Advance these tasks."""
-        for task_id in task_ids:
-            self._workers.submit(lambda task_id=task_id: self._engine.advance(self._cell, task_id))  # type: ignore[misc]
+        for task_id in self._cell.fetch(tasks.due):
+            self._workers.submit(functools.partial(self._advance, task_id))
 
 
 class ConductorManager:

@@ -36,11 +36,7 @@ class Reconcilers:
             found = cells.cell(cell_name).fetch(instances.existing, uuids)
             orphans = [uuid for uuid in uuids if uuid not in found]
 
-            def settle(session: Session, kept: list[str] = sorted(found), gone: list[str] = orphans) -> None:
-                mappings.confirm(session, kept)
-                for uuid in gone:
-                    mappings.release(session, uuid)
-            cells.shared.write(settle)
+            cells.shared.write(_settle, sorted(found), orphans)
             if orphans:
                 LOG.warning("released the quota of %d servers which were never stored", len(orphans))
 
@@ -50,3 +46,8 @@ class Reconcilers:
             released = cell.write(repairs.release_orphan_claims, now=self._world.clock.now())
             if released:
                 LOG.warning("released %d claims whose instances are gone", released)
+
+
+def _settle(session: Session, confirmed: list[str], orphans: list[str]) -> None:
+    mappings.confirm(session, confirmed)
+    mappings.forget(session, orphans)

@@ -59,4 +59,4 @@ class Cells:
 def configured(session: sa.orm.Session) -> dict[str, str | None]:
     """Answer the cells of `cell_mappings`: name to database URL (None: the GLOBAL database holds it too)."""
     rows = session.execute(sa.select(CellMapping.name, CellMapping.database_url).order_by(CellMapping.id))
-    return {name: url for name, url in rows}
+    return dict(rows.tuples().all())

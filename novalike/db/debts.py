@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -49,7 +50,7 @@ def due(session: Session, *, host: str | None = None, limit: int = 100) -> list[
 
 def pay(session: Session, fence: Fence) -> bool:
     """A host cleaned up: forget the debt. False when there was none."""
-    done = session.execute(
+    done: Any = session.execute(
         sa.delete(HostDebtRow).where(
             HostDebtRow.id == int(fence.operation_id.removeprefix(PREFIX)), HostDebtRow.epoch == fence.epoch,
         ),

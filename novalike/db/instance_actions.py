@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid as uuid_module
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -57,7 +58,7 @@ def begin(
     if not rule.any_task:
         idle = row.task_state.is_(None)
         guards.append(sa.or_(idle, row.task_state.in_(rule.task_states)) if rule.task_states else idle)
-    done = session.execute(
+    done: Any = session.execute(
         sa.update(InstanceRow).where(*guards).values(
             task_state=rule.sets, updated_at=now, action_id=operation, action_name=action, action_request_id=caller.request_id,
             action_arguments=arguments or {}, action_wake_at=now_ms() + RESEND, action_deadline=now_ms() + rule.deadline * 1000,

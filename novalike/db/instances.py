@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from typing import cast as typing_cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -86,7 +87,7 @@ def get(session: Session, uuid: str, *, project_id: str | None = None, deleted: 
     return to_object(row)
 
 
-def _select(uuid: str, *, project_id: str | None = None, deleted: bool = False) -> sa.Select[tuple[InstanceRow]]:
+def _select(uuid: str, *, project_id: str | None = None, deleted: bool = False) -> sa.Select[Any]:
     query = sa.select(InstanceRow).where(InstanceRow.uuid == uuid)
     if project_id is not None:
         query = query.where(InstanceRow.project_id == project_id)
@@ -100,7 +101,7 @@ def lock(session: Session, uuid: str, *, deleted: bool = False) -> InstanceRow:
     row = session.execute(_select(uuid, deleted=deleted).with_for_update()).scalar_one_or_none()
     if row is None:
         raise missing(uuid)
-    return row
+    return typing_cast("InstanceRow", row)
 
 
 def on_host(session: Session, host: str) -> list[Instance]:
@@ -145,7 +146,7 @@ def change(session: Session, uuid: str, now: datetime, apply: Callable[[Instance
 
 def set_network_info(session: Session, uuid: str, epoch: int, vifs: Iterable[Vif]) -> bool:
     """Store an instance's ports as they are now; False when a newer operation owns it."""
-    done = session.execute(
+    done: Any = session.execute(
         sa.update(InstanceRow).where(InstanceRow.uuid == uuid, InstanceRow.epoch == epoch, InstanceRow.deleted == 0)
         .values(network_info=[serializer.dump(Vif, vif) for vif in vifs]),
     )

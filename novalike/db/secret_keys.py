@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets as secrets_module
 
 import sqlalchemy as sa
@@ -22,10 +23,8 @@ def key(database: Database, name: str) -> bytes:
 
     value = database.fetch(read)
     if value is None:
-        try:
+        with contextlib.suppress(exc.IntegrityError):    # another process made it in the meantime
             database.write(make)
-        except exc.IntegrityError:
-            pass                                 # another process made it in the meantime
         value = database.fetch(read)
     assert value is not None
     return bytes.fromhex(value)

@@ -61,7 +61,7 @@ def _to_object(row: TaskRow) -> Task:
     )
 
 
-def _take(session: Session, query: sa.Select[tuple[TaskRow, bool]], owner: str, ttl: int) -> Leased | None:
+def _take(session: Session, query: Any, owner: str, ttl: int) -> Leased | None:
     found = session.execute(query.with_for_update()).one_or_none()
     if found is None:
         return None
@@ -79,7 +79,7 @@ def _free() -> sa.ColumnElement[bool]:
     return sa.or_(TaskRow.lease_owner.is_(None), TaskRow.lease_until < now_ms())
 
 
-def _query() -> sa.Select[tuple[TaskRow, bool]]:
+def _query() -> Any:
     return sa.select(TaskRow, (TaskRow.deadline < now_ms()).label("overdue"))
 
 
@@ -128,7 +128,7 @@ def postpone(session: Session, task: Task, owner: str, *, wake_in: int) -> None:
 
 
 def _ours(session: Session, task: Task, owner: str, values: dict[str, Any]) -> None:
-    done = session.execute(
+    done: Any = session.execute(
         sa.update(TaskRow).where(
             TaskRow.id == task.id, TaskRow.sequence == task.sequence, TaskRow.epoch == task.epoch, TaskRow.lease_owner == owner,
         ).values(**values).execution_options(synchronize_session=False),
@@ -139,7 +139,7 @@ def _ours(session: Session, task: Task, owner: str, values: dict[str, Any]) -> N
 
 def remove(session: Session, task: Task, owner: str) -> None:
     """A task ended: delete its row, in the transaction which stores its result. Raises Fenced when it is ours no more."""
-    done = session.execute(
+    done: Any = session.execute(
         sa.delete(TaskRow).where(
             TaskRow.id == task.id, TaskRow.sequence == task.sequence, TaskRow.epoch == task.epoch, TaskRow.lease_owner == owner,
         ).execution_options(synchronize_session=False),

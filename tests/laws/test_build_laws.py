@@ -1,0 +1,200 @@
+"""Build and delete: whatever dies, is lost, doubled or late, it ends ACTIVE, ERROR with a reason, or DELETED, and nothing is left.
+
+Each law is one loop: a run without trouble counts the points (or messages); then the same run is made with trouble at each.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
+from novalike.db.models.mappings import InstanceMapping
+from novalike.objects.states import ACTIONS, PowerState
+from novalike.virt.fake.faults import Fault
+from tests.factories_instances import SMALL
+from tests.laws.cloud import SimulatedCloud
+
+#: A host's thread which dies at a point dies of Crash; that is the test, not an accident.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+Story = Callable[[SimulatedCloud], str]
+DONE = {"active", "error", "deleted"}
+
+
+def build(cloud: SimulatedCloud) -> str:
+    uuid = cloud.create()
+    cloud.settle()
+    return uuid
+
+
+def build_after_a_failure(cloud: SimulatedCloud) -> str:
+    for host in cloud.hosts.values():
+        host.break_down(Fault(operation="spawn", error="no more loop devices", times=1))
+    return build(cloud)
+
+
+def build_which_fails_everywhere(cloud: SimulatedCloud) -> str:
+    for host in cloud.hosts.values():
+        host.break_down(Fault(operation="spawn", error="the disk is full"))
+    return build(cloud)
+
+
+def build_and_delete(cloud: SimulatedCloud) -> str:
+    uuid = build(cloud)
+    cloud.delete(uuid)
+    cloud.settle()
+    return uuid
+
+
+def delete_while_it_is_built(cloud: SimulatedCloud) -> str:
+    uuid = cloud.create()
+    message = cloud.wire.take()                  # the doorbell: the conductor places, allocates, orders
+    if message is not None:
+        cloud._guarded(message.deliver)
+    cloud.delete(uuid)
+    cloud.settle()
+    return uuid
+
+
+def stop_start_and_reboot(cloud: SimulatedCloud) -> str:
+    uuid = build(cloud)
+    for action in ("stop", "start", "reboot_hard"):
+        if cloud.server(uuid).vm_state in ACTIONS[action].vm_states:
+            cloud.act(uuid, action)
+            cloud.settle()
+    return uuid
+
+
+STORIES = {
+    "build": (build, {"active"}),
+    "build after a failure": (build_after_a_failure, {"active", "error"}),
+    "build which fails everywhere": (build_which_fails_everywhere, {"error"}),
+    "build and delete": (build_and_delete, {"deleted"}),
+    "stop, start and reboot": (stop_start_and_reboot, {"active"}),
+    "delete while it is built": (delete_while_it_is_built, {"deleted"}),
+}
+stories = pytest.mark.parametrize("story", STORIES, ids=lambda name: name.replace(" ", "-").replace(",", ""))
+
+
+def run(home: Path, story: str, prepare: Callable[[SimulatedCloud], None]) -> SimulatedCloud:
+    """Run a story in a fresh cloud and check what remains."""
+    home.mkdir()
+    cloud = SimulatedCloud(home)
+    prepare(cloud)
+    play, ends = STORIES[story]
+    uuid = play(cloud)
+    trouble = cloud.points.passed[-1:] or cloud.wire.sent[-1:]
+    check(cloud, uuid, f"{story} (last: {trouble})")
+    assert cloud.server(uuid).vm_state in ends, f"{story}: ended {cloud.server(uuid).vm_state}: {cloud.server(uuid).fault}"
+    cloud.close()
+    return cloud
+
+
+def check(cloud: SimulatedCloud, uuid: str, what: str) -> None:
+    """Assert that the server is in a final state and that everything it holds has an owner."""
+    server = cloud.server(uuid)
+    assert not cloud.busy(), f"{what}: {cloud.busy()}"
+    assert server.vm_state in DONE, f"{what}: {server.vm_state}"
+    assert server.task_state is None, f"{what}: task_state {server.task_state}"
+    guests = {name: host.hypervisor.find(uuid) for name, host in cloud.hosts.items() if host.driver.leftovers(uuid)}
+    ports = cloud.ports.of(uuid)
+    with cloud.database.read() as session:
+        claimed = list(session.scalars(
+            sa.select(ComputeNodeRow.host).join(ClaimRow, ClaimRow.compute_node_id == ComputeNodeRow.id).where(ClaimRow.instance_uuid == uuid),
+        ))
+        released = session.scalar(sa.select(InstanceMapping.released_at).where(InstanceMapping.uuid == uuid)) is not None
+    if server.vm_state == "active":
+        assert list(guests) == [server.host] == claimed, f"{what}: on {server.host}, guests {list(guests)}, claims {claimed}"
+        assert guests[server.host].power_state == PowerState.RUNNING, what
+        assert [vif.port_id for vif in server.network_info] == ports, what
+        assert {cloud.ports.hosts[port] for port in ports} == {server.host}, what
+        assert server.launched_at is not None, what
+    else:
+        assert not guests, f"{what}: guests remain on {list(guests)}"
+        assert not claimed, f"{what}: claims remain on {claimed}"
+        assert not ports, f"{what}: ports remain: {ports}"
+    if server.vm_state == "error":
+        assert server.fault is not None, what
+        assert server.fault.message, what
+    assert released == (server.vm_state == "deleted"), f"{what}: quota released: {released}"
+
+
+def arm_conductor(at: int) -> Callable[[SimulatedCloud], None]:
+    def arm(cloud: SimulatedCloud) -> None:
+        cloud.points.armed, cloud.points.crash_at = True, at
+    return arm
+
+
+def arm_hosts(at: int) -> Callable[[SimulatedCloud], None]:
+    def arm(cloud: SimulatedCloud) -> None:
+        cloud.host_points.armed, cloud.host_points.crash_at = True, at
+    return arm
+
+
+def nothing(cloud: SimulatedCloud) -> None:
+    cloud.points.armed = cloud.host_points.armed = True
+
+
+@stories
+def test_without_trouble(tmp_path, story):
+    run(tmp_path / "calm", story, nothing)
+
+
+@stories
+def test_the_conductor_may_die_at_any_point(tmp_path, story):
+    points = len(run(tmp_path / "calm", story, nothing).points.passed)
+    assert points > 4, "the law would prove nothing"
+    for at in range(1, points + 1):
+        run(tmp_path / str(at), story, arm_conductor(at))
+
+
+@stories
+def test_a_host_may_die_at_any_point(tmp_path, story):
+    points = len(run(tmp_path / "calm", story, nothing).host_points.passed)
+    for at in range(1, points + 1):
+        run(tmp_path / str(at), story, arm_hosts(at))
+
+
+@stories
+@pytest.mark.parametrize("fate", ["lose", "double", "late"])
+def test_any_message_may_be_lost_doubled_or_late(tmp_path, story, fate):
+    calm = run(tmp_path / "calm", story, nothing)
+    first = calm.first_message
+    for number in range(first, len(calm.wire.sent)):
+        def prepare(cloud: SimulatedCloud, number: int = number) -> None:
+            cloud.wire.plan = {number: fate}
+        run(tmp_path / f"{fate}{number}", story, prepare)
+
+
+def test_two_messages_in_a_row_may_be_lost(tmp_path):
+    calm = run(tmp_path / "calm", "build and delete", nothing)
+    for number in range(calm.first_message, len(calm.wire.sent)):
+        def prepare(cloud: SimulatedCloud, number: int = number) -> None:
+            cloud.wire.plan = {number: "lose", number + 1: "lose"}
+        run(tmp_path / str(number), "build and delete", prepare)
+
+
+def test_conductor_and_host_may_both_die(tmp_path):
+    calm = run(tmp_path / "calm", "build and delete", nothing)
+    pairs = itertools.product(range(1, len(calm.points.passed) + 1, 5), range(1, len(calm.host_points.passed) + 1, 2))
+    for one, other in pairs:
+        def prepare(cloud: SimulatedCloud, one: int = one, other: int = other) -> None:
+            arm_conductor(one)(cloud)
+            arm_hosts(other)(cloud)
+        run(tmp_path / f"{one}-{other}", "build and delete", prepare)
+
+
+def test_a_full_cloud_says_what_would_have_fitted(tmp_path):
+    cloud = SimulatedCloud(tmp_path, hosts=1)
+    uuid = cloud.create(flavor=replace(SMALL, memory_mb=1_000_000))
+    cloud.settle()
+    server = cloud.server(uuid)
+    check(cloud, uuid, "no host")
+    assert server.vm_state == "error"
+    assert "RamFilter" in server.fault.message
