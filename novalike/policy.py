@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,9 @@ from oslo_policy import policy
 
 from novalike.context import RequestContext
 from novalike.exception import Forbidden
+
+#: Seconds between two looks whether policy.yaml changed; oslo.policy itself looks at every check, which costs more than it.
+_REFRESH = 1.0
 
 
 class Enforcer:
@@ -23,6 +27,18 @@ class Enforcer:
         self._enforcer.load_rules()
         if not self._enforcer.check_rules():
             raise ValueError("the policy has undefined or cyclic rules")
+        self._enforcer.use_conf = False          # its checks look at no file now; _refresh does
+        self._fresh_until = time.monotonic() + _REFRESH
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if now >= self._fresh_until:
+            self._fresh_until = now + _REFRESH
+            self._enforcer.use_conf = True
+            try:
+                self._enforcer.load_rules()
+            finally:
+                self._enforcer.use_conf = False
 
     def knows(self, rule: str) -> bool:
         """Tell whether there is such a rule."""
@@ -32,6 +48,7 @@ class Enforcer:
         """Tell whether the caller passes the rule on the target (default: its own project and user)."""
         if target is None:
             target = {"project_id": context.project_id, "user_id": context.user_id}
+        self._refresh()
         return bool(self._enforcer.authorize(rule, target, context.policy_credentials()))
 
     def authorize(self, rule: str, context: RequestContext, target: dict[str, Any] | None = None) -> None:
