@@ -1,0 +1,238 @@
+"""Looks for what nobody owns: the one checker of `novalike-manage placement check`, of the laws and of the live tests.
+
+It only reads. While a cloud works, a finding may be a step that is just being made: look twice, or give `grace` seconds.
+A debt of a host (db/debts.py) is owned: what it covers is no leftover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from novalike.db import hosts
+from novalike.db.base import now_ms
+from novalike.db.cells import Cells
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
+from novalike.db.models.instances import (
+    BlockDeviceRow,
+    ConsoleTokenRow,
+    InstanceActionEventRow,
+    InstanceActionRow,
+    InstanceRow,
+    MigrationRow,
+)
+from novalike.db.models.mappings import InstanceMapping
+from novalike.db.models.networks import PortRow
+from novalike.db.models.projects import ServerGroupMemberRow
+from novalike.db.models.tasks import TaskRow
+from novalike.hardware.capacity import Ratios, capacity
+from novalike.objects.host import Inventory
+from novalike.objects.states import VmState
+from novalike.rpc import serializer
+
+_LIVE = sa.and_(InstanceRow.uuid.is_not(None), InstanceRow.deleted == 0)
+_NOWHERE = (VmState.SHELVED_OFFLOADED, VmState.DELETED)
+_COMPUTE_PORT = "compute:"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """One thing that is wrong: its kind (claim, task, port ...), what it is about (a uuid or host), and the matter in words."""
+
+    kind: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}: {self.text}"
+
+
+def leftovers(
+    cells: Cells, *, ratios: Ratios | None = None, grace: float = 0.0, idle: bool = False,
+) -> tuple[Leftover, ...]:
+    """Answer everything that is wrong in GLOBAL and all cells; empty is right.
+
+    `grace` seconds are given to what is allowed to be late: overdue tasks, and mappings whose instance comes after them.
+    With `idle` nothing may be going on: every task, task_state and lease is a leftover, too.
+    """
+    found: list[Leftover] = []
+    live: set[str] = set()
+    for database in cells:
+        found += database.fetch(in_cell, ratios=ratios or Ratios(), grace=grace, idle=idle)
+        live |= database.fetch(_live_instances)
+    found += cells.shared.fetch(in_global, live, grace=grace)
+    return tuple(found)
+
+
+def in_cell(session: Session, *, ratios: Ratios, grace: float = 0.0, idle: bool = False) -> list[Leftover]:
+    """Answer what is wrong in one cell."""
+    found = [*_claims(session), *_capacity(session, ratios), *_tasks(session, grace), *_states(session, grace), *_children(session)]
+    if idle:
+        found += _busy(session)
+    return found
+
+
+def in_global(session: Session, live: Collection[str], *, grace: float = 0.0) -> list[Leftover]:
+    """Answer what is wrong in GLOBAL, given the uuids of all instances which are not deleted."""
+    return [*_mappings(session, live, grace), *_ports(session, live), *_members(session, live)]
+
+
+def _live_instances(session: Session) -> set[str]:
+    return set(session.scalars(sa.select(InstanceRow.uuid).where(InstanceRow.deleted == 0)))
+
+
+def _claims(session: Session) -> Iterator[Leftover]:
+    orphans = sa.select(ClaimRow.instance_uuid, ClaimRow.role).join(
+        InstanceRow, InstanceRow.uuid == ClaimRow.instance_uuid, isouter=True,
+    ).where(sa.not_(_LIVE))
+    for uuid, role in session.execute(orphans):
+        yield Leftover("claim", uuid, f"the claim ({role}) of an instance which is gone")
+    query = sa.select(InstanceRow.uuid, InstanceRow.host, InstanceRow.node, ComputeNodeRow.host, ComputeNodeRow.node).join(
+        ClaimRow, sa.and_(ClaimRow.instance_uuid == InstanceRow.uuid, ClaimRow.role == "instance"), isouter=True,
+    ).join(ComputeNodeRow, ComputeNodeRow.id == ClaimRow.compute_node_id, isouter=True).where(
+        InstanceRow.deleted == 0, sa.or_(InstanceRow.host.is_not(None), ClaimRow.id.is_not(None)),
+    )
+    for uuid, host, node, claimed_host, claimed_node in session.execute(query):
+        if claimed_host is None:
+            yield Leftover("instance", uuid, f"is on {host} without a claim")
+        elif (host, node) != (claimed_host, claimed_node):
+            yield Leftover("claim", uuid, f"is on {claimed_host}/{claimed_node}, but its instance on {host}/{node}")
+
+
+def _capacity(session: Session, ratios: Ratios) -> Iterator[Leftover]:
+    rows = session.execute(sa.select(ComputeNodeRow.id, ComputeNodeRow.host, ComputeNodeRow.inventory, ComputeNodeRow.deleted)).all()
+    sums = hosts.claim_sums(session, [row.id for row in rows])
+    for row in rows:
+        used = sums.get(row.id)
+        if used is None:
+            continue
+        if row.deleted:
+            yield Leftover("host", row.host, f"was deleted and still has {used[3]} instances")
+            continue
+        limit = capacity(serializer.load(Inventory, row.inventory), ratios).limit
+        for name, promised, most in zip(
+            ("vCPUs", "MiB of memory", "GiB of disk"), used, (limit.vcpus, limit.memory_mb, limit.disk_gb), strict=False,
+        ):
+            if promised > most:
+                yield Leftover("host", row.host, f"has promised {promised} of {most} {name}")
+
+
+def _tasks(session: Session, grace: float) -> Iterator[Leftover]:
+    late = now_ms() - int(grace * 1000)
+    query = sa.select(
+        TaskRow.kind, TaskRow.step, TaskRow.instance_uuid, TaskRow.epoch, InstanceRow.epoch, sa.case((_LIVE, 1), else_=0),
+        sa.case((TaskRow.deadline < late, 1), else_=0),
+    ).join(InstanceRow, InstanceRow.uuid == TaskRow.instance_uuid, isouter=True)
+    for kind, step, uuid, epoch, wanted, is_live, overdue in session.execute(query):
+        if not is_live:
+            yield Leftover("task", uuid, f"{kind} of an instance which is gone")
+        elif epoch != wanted:
+            yield Leftover("task", uuid, f"{kind} has epoch {epoch}, its instance {wanted}")
+        elif overdue:
+            yield Leftover("task", uuid, f"{kind} is past the deadline of its step {step}")
+
+
+def _states(session: Session, grace: float) -> Iterator[Leftover]:
+    late = now_ms() - int(grace * 1000)
+    query = sa.select(
+        InstanceRow.uuid, InstanceRow.vm_state, InstanceRow.task_state, InstanceRow.action_name, TaskRow.id,
+        sa.case((InstanceRow.action_deadline < late, 1), else_=0),
+    ).join(TaskRow, TaskRow.instance_uuid == InstanceRow.uuid, isouter=True).where(
+        InstanceRow.deleted == 0,
+        sa.or_(
+            InstanceRow.task_state.is_not(None), InstanceRow.action_id.is_not(None), InstanceRow.vm_state == VmState.BUILDING,
+            InstanceRow.vm_state.in_(_NOWHERE),
+        ),
+    )
+    for uuid, vm_state, task_state, action, task, overdue in session.execute(query):
+        if task is None and action is None and task_state is not None:
+            yield Leftover("instance", uuid, f"is {task_state}, but no task or action works on it")
+        elif task is None and action is None and vm_state == VmState.BUILDING:
+            yield Leftover("instance", uuid, "is building, but no task works on it")
+        elif action is not None and task_state is None:
+            yield Leftover("instance", uuid, f"has the action {action} without a task_state")
+        elif action is not None and overdue:
+            yield Leftover("instance", uuid, f"is past the deadline of its action {action}")
+        elif vm_state == VmState.DELETED:
+            yield Leftover("instance", uuid, "is deleted by its state, and is not by its mark")
+
+
+def _children(session: Session) -> Iterator[Leftover]:
+    """Rows which hang off an instance that is gone, and events which nobody will end."""
+    for kind, column in (("block device", BlockDeviceRow.instance_uuid), ("console token", ConsoleTokenRow.instance_uuid)):
+        yield from _orphans(session, kind, column)
+    unfinished = MigrationRow.status.not_in(("done", "finished", "confirmed", "reverted", "error", "failed", "cancelled", "completed"))
+    yield from _orphans(session, "migration", MigrationRow.instance_uuid, unfinished)
+    query = sa.select(InstanceActionRow.instance_uuid, InstanceActionRow.action, InstanceActionEventRow.event).join(
+        InstanceActionEventRow, InstanceActionEventRow.action_id == InstanceActionRow.id,
+    ).join(TaskRow, TaskRow.instance_uuid == InstanceActionRow.instance_uuid, isouter=True).join(
+        InstanceRow, InstanceRow.uuid == InstanceActionRow.instance_uuid, isouter=True,
+    ).where(
+        InstanceActionEventRow.finish_time.is_(None), TaskRow.id.is_(None), InstanceRow.action_id.is_(None),
+    )
+    for uuid, action, event in session.execute(query):
+        yield Leftover("event", uuid, f"{event} of {action} never ended, and nothing works on it")
+
+
+def _orphans(session: Session, kind: str, column: Any, *conditions: Any) -> Iterator[Leftover]:
+    query = sa.select(column).join(InstanceRow, InstanceRow.uuid == column, isouter=True).where(sa.not_(_LIVE), *conditions)
+    for uuid in session.scalars(query):
+        yield Leftover(kind, uuid, f"a {kind} of an instance which is gone")
+
+
+def _busy(session: Session) -> Iterator[Leftover]:
+    for kind, step, uuid, owner in session.execute(
+        sa.select(TaskRow.kind, TaskRow.step, TaskRow.instance_uuid, TaskRow.lease_owner),
+    ):
+        yield Leftover("task", uuid, f"{kind} is at {step}" + (f", leased by {owner}" if owner else ""))
+    for uuid, task_state in session.execute(
+        sa.select(InstanceRow.uuid, InstanceRow.task_state).where(InstanceRow.task_state.is_not(None)),
+    ):
+        yield Leftover("instance", uuid, f"is {task_state}")
+
+
+def _mappings(session: Session, live: Collection[str], grace: float) -> Iterator[Leftover]:
+    late = now_ms() - int(grace * 1000)
+    rows = session.execute(sa.select(
+        InstanceMapping.uuid, sa.case((InstanceMapping.released_at.is_(None), 0), else_=1),
+        sa.case((InstanceMapping.created_at > late, 1), else_=0),
+    ).where(sa.or_(InstanceMapping.released_at.is_(None), InstanceMapping.released_at <= late)))
+    mapped = set()
+    for uuid, released, young in rows:
+        mapped.add(uuid)
+        if released and uuid in live:
+            yield Leftover("mapping", uuid, "no longer counts against the quota, but its instance is there")
+        elif not released and uuid not in live and not young:
+            yield Leftover("mapping", uuid, "counts against the quota, but its instance is gone")
+    for uuid in _absent(session, InstanceMapping.uuid, set(live) - mapped):
+        yield Leftover("instance", uuid, "has no mapping")
+
+
+def _ports(session: Session, live: Collection[str]) -> Iterator[Leftover]:
+    query = sa.select(PortRow.id, PortRow.device_id, PortRow.device_owner, PortRow.host).where(
+        sa.or_(PortRow.device_owner.startswith(_COMPUTE_PORT), sa.and_(PortRow.device_id == "", PortRow.owned == 1)),
+    )
+    for port, device, _owner, host in session.execute(query):
+        if not device:
+            yield Leftover("port", port, "was made for a server and belongs to none")
+        elif device not in live:
+            yield Leftover("port", port, f"belongs to instance {device}, which is gone" + (f" (on {host})" if host else ""))
+
+
+def _members(session: Session, live: Collection[str]) -> Iterator[Leftover]:
+    for uuid, group in session.execute(sa.select(ServerGroupMemberRow.instance_uuid, ServerGroupMemberRow.group_uuid)):
+        if uuid not in live:
+            yield Leftover("group member", uuid, f"is in server group {group}, but its instance is gone")
+
+
+def _absent(session: Session, column: Any, uuids: Iterable[str]) -> set[str]:
+    """Answer those of the uuids which the column does not hold."""
+    wanted = list(uuids)
+    absent = set(wanted)
+    for start in range(0, len(wanted), 500):
+        absent -= set(session.scalars(sa.select(column).where(column.in_(wanted[start:start + 500]))))
+    return absent

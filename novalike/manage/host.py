@@ -1,0 +1,43 @@
+"""`novalike-manage host`: the hypervisors."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from novalike.db import aggregates, hosts
+from novalike.hardware.capacity import Ratios, capacity
+from novalike.manage.command import Command, Session
+
+COLUMNS = ("cell", "host", "node", "zone", "state", "status", "servers", "vcpus", "memory_mb", "disk_gb")
+
+
+def show(session: Session) -> int:
+    """List hypervisors with what is promised of what they can promise."""
+    conf = session.conf
+    ratios = Ratios(conf.initial_cpu_allocation_ratio, conf.initial_ram_allocation_ratio, conf.initial_disk_allocation_ratio)
+    zones = aggregates.zones_of_hosts(session.cells.shared.fetch(aggregates.list_aggregates))
+    rows: list[dict[str, Any]] = []
+    for name in session.cells.names():
+        nodes = session.cells.cell(name).fetch(
+            hosts.list_compute_nodes, down_after=conf.service_down_time, host=session.arguments.host,
+        )
+        for node in nodes:
+            limit, service = capacity(node.inventory, ratios).limit, node.service
+            rows.append({
+                "cell": name, "host": node.host, "node": node.node,
+                "zone": zones.get(node.host, conf.default_availability_zone),
+                "state": "up" if service is not None and service.up else "down",
+                "status": "disabled" if service is not None and service.disabled else "enabled",
+                "servers": node.instances, "vcpus": f"{node.vcpus_used}/{limit.vcpus}",
+                "memory_mb": f"{node.memory_mb_used}/{limit.memory_mb}", "disk_gb": f"{node.local_gb_used}/{limit.disk_gb}",
+            })
+    session.output.rows(COLUMNS, rows, empty="There are no hypervisors.")
+    return 0
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", nargs="?", help="only this host")
+
+
+COMMANDS = (Command("host", "list", "List hypervisors, their capacity and what is promised of it.", show, _options),)
