@@ -50,10 +50,25 @@ class Part(Protocol):
 class Manager(Protocol):
     """What every daemon's folder offers in its manager.py."""
 
-    binary: str
-    topic: str | None
-    endpoints: tuple[Interface, ...]
-    periodics: tuple[Periodic, ...]
+    @property
+    def binary(self) -> str:
+        """As operators know it: novalike-compute."""
+        ...
+
+    @property
+    def topic(self) -> str | None:
+        """Where its messages arrive; None: it is not asked."""
+        ...
+
+    @property
+    def endpoints(self) -> tuple[Interface, ...]:
+        """What it answers."""
+        ...
+
+    @property
+    def periodics(self) -> tuple[Periodic, ...]:
+        """What it repeats."""
+        ...
 
     def start(self) -> None:
         """Prepare, before RPC is served."""
@@ -147,6 +162,54 @@ class Daemon:
         reload = getattr(self.manager, "reload", None)
         if reload is not None:
             reload()
+
+
+class Later:
+    """Parts which need a database or a broker to be made: made at start, in its order, and again while something they need
+    is Unavailable. So a daemon may be started before what it depends on."""
+
+    def __init__(self, build: Callable[[], Iterable[Part]], *, pause: float = 2.0) -> None:
+        self._build = build
+        self._pause = pause
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._parts: list[Part] = []
+
+    def start(self) -> None:
+        """Make the parts and start them."""
+        while not self._stopping.is_set():
+            try:
+                parts = list(self._build())      # all at once: nothing starts of what cannot be made whole
+                break
+            except Unavailable as error:
+                LOG.warning("Waiting: %s %s", error, error.details)
+                self._stopping.wait(self._pause)
+        else:
+            return
+        for part in parts:
+            with self._lock:
+                if self._stopping.is_set():
+                    return
+                self._parts.append(part)
+            part.start()
+
+    def stop(self) -> None:
+        """Stop what was started, in the opposite order."""
+        self._stopping.set()
+        with self._lock:
+            parts, self._parts = self._parts, []
+        for part in reversed(parts):
+            try:
+                part.stop()
+            except Exception:
+                LOG.exception("%r could not be stopped in order", part)
+
+    def reload(self) -> None:
+        """Let every part look."""
+        for part in list(self._parts):
+            reload = getattr(part, "reload", None)
+            if reload is not None:
+                reload()
 
 
 def void(_answer: object) -> None:

@@ -124,14 +124,14 @@ class _Native:
     def __init__(self, listener: socket.socket, application: Application, limits: Limits) -> None:
         from cheroot import wsgi
 
-        self._server = wsgi.Server(
+        self._server: Any = wsgi.Server(
             listener.getsockname()[:2], application, numthreads=min(8, limits.threads), max=limits.threads,
             request_queue_size=limits.backlog, timeout=limits.idle or 10**8, shutdown_timeout=limits.grace,
             server_name="novalike",
         )
         self._server.max_request_header_size = 8 * limits.header_line
         self._server.keep_alive_conn_limit = limits.connections if limits.keep_alive else 0
-        self._server.error_log = _cheroot_log
+        self._server.error_log = _cheroot_log    # type: ignore[method-assign, assignment]  # it is made for that
         self._listener = listener
         self._thread: threading.Thread | None = None
 

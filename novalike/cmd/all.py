@@ -1,0 +1,172 @@
+"""novalike-all: a whole cloud in one process.
+
+SQLite, RPC inside the process, every API under one port (/compute, /identity, /image, /network, /metadata), a conductor, a
+scheduler, and this machine's hypervisor with its network agent - or any number of pretended ones. It makes and upgrades its
+own database, and at the first start the accounts, of which `<state dir>/openrc` tells.
+"""
+
+# ruff: noqa: E402  the standard library is patched first
+from novalike import concurrency
+
+concurrency.setup()
+
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+from novalike import service
+from novalike.cmd import process, wiring
+
+LOG = logging.getLogger(__name__)
+
+OPTIONS = [
+    cfg.StrOpt("state-dir", default=os.path.expanduser("~/.novalike") if os.geteuid() else "/var/lib/novalike", help=(
+        "Folder of everything this cloud keeps."
+    )),
+    cfg.HostAddressOpt("listen", default="127.0.0.1", help="Address of all APIs."),
+    cfg.PortOpt("port", default=8774, help="Port of all APIs."),
+    cfg.HostAddressOpt("public-host", help="Host name or address by which clients reach the APIs. Default: the one listened on."),
+    cfg.StrOpt("driver", choices=("auto", "fake", "libvirt"), default="auto", help=(
+        "What runs guests: libvirt, fake (none really runs), or auto: libvirt where it answers."
+    )),
+    cfg.IntOpt("computes", default=1, min=1, max=1000, help="How many pretended hypervisors there are, with the fake driver."),
+    cfg.StrOpt("admin-password", secret=True, help="Password of the user admin at the first start. Default: a random one."),
+    cfg.BoolOpt("defaults", default=True, help="Make the usual flavors at the first start."),
+]
+
+#: The flavors which clouds used to come with: name, CPUs, MiB of memory, GiB of disk.
+FLAVORS = (
+    ("m1.nano", 1, 128, 1), ("m1.tiny", 1, 512, 1), ("m1.small", 1, 2048, 20), ("m1.medium", 2, 4096, 40),
+    ("m1.large", 4, 8192, 80), ("m1.xlarge", 8, 16384, 160),
+)
+
+
+def main() -> None:
+    """Run until told to stop."""
+    conf = configure()
+    process.run(conf, lambda: parts(conf), ready=lambda: announce(conf))
+
+
+def configure(arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """Read command line and configuration files, and decide what this shape decides by itself."""
+    return decide(process.configure("novalike-all", arguments, options=OPTIONS))
+
+
+def decide(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
+    """Set what follows from the shape and its command line; a configuration file wins."""
+    state = Path(conf.state_dir).resolve()
+    state.mkdir(parents=True, exist_ok=True, mode=0o750)
+    fake = conf.driver == "fake" or (conf.driver == "auto" and not wiring.libvirt_is_here())
+    if fake and conf.driver == "auto":
+        LOG.warning("libvirt is not here: servers are pretended (the fake driver). No guest really runs.")
+    base = f"http://{_in_url(conf.public_host or _reachable(conf.listen))}:{conf.port}"
+    settings = {
+        None: {
+            "state_path": str(state), "transport_url": f"inproc://{os.getpid()}", "compute_driver": "fake" if fake else "libvirt",
+        },
+        "database": {"connection": f"sqlite:///{state}/novalike.sqlite"},
+        "endpoints": {
+            "compute": f"{base}/compute/v2.1", "identity": f"{base}/identity/v3", "image": f"{base}/image", "network": f"{base}/network",
+        },
+        "identity": {"public_endpoint": f"{base}/identity"},
+        "network": {
+            "agent_driver": "none" if fake else "linux", "agent_state_path": f"{state}/network", "metadata_port": conf.port,
+            "metadata_path": "/metadata",
+        },
+        "wsgi": {"access_log": conf.debug},
+    }
+    for group, values in settings.items():
+        for name, value in values.items():
+            conf.set_default(name, value, group=group)
+    return conf
+
+
+def parts(conf: cfg.ConfigOpts, arguments: Sequence[str] | None = None) -> Iterator[service.Part]:
+    """Answer the parts of the cloud in the order in which they start; the APIs come last."""
+    one = wiring.Wiring(conf)
+    prepare(conf, one)
+    yield one.doorbell
+    yield one.conductor()
+    yield one.scheduler()
+    if conf.compute_driver == "fake":
+        for number in range(1, conf.computes + 1):
+            yield one.hypervisor(pretended(conf, number, arguments))
+    else:
+        yield one.network_agent()
+        yield one.hypervisor()
+    yield one.http("all", conf.listen, conf.port, one.api_services())
+
+
+def pretended(conf: cfg.ConfigOpts, number: int, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """Answer the configuration of one of several hypervisors in this process: the same but for its name and its folder."""
+    if conf.computes == 1:
+        return conf
+    own = decide(process.read("novalike-all", arguments, options=OPTIONS))
+    own.set_override("host", f"{conf.host}-{number}")
+    own.set_override("state_path", os.path.join(conf.state_path, "computes", str(number)))
+    return own
+
+
+def prepare(conf: cfg.ConfigOpts, one: wiring.Wiring) -> None:
+    """Bring the database to this version, and make the first accounts, flavors and secrets if there are none."""
+    from novalike.db import migrations, secret_keys
+
+    migrations.sync(one.cells)
+    if not conf.neutron.metadata_proxy_shared_secret:
+        secret = secret_keys.key(one.cells.shared, "metadata-proxy").hex()
+        conf.set_default("metadata_proxy_shared_secret", secret, group="neutron")
+    openrc = Path(conf.state_path) / "openrc"
+    if not openrc.exists():
+        password = conf.admin_password or secrets.token_urlsafe(12)
+        one.local["identity"].bootstrap(admin_password=password, reset_passwords=True)
+        if conf.defaults:
+            _flavors(one)
+        _write_openrc(openrc, conf, password)
+    else:
+        one.local["identity"].bootstrap(admin_password="")       # the catalog follows the port; accounts stay
+
+
+def _flavors(one: wiring.Wiring) -> None:
+    from novalike.db import flavors
+    from novalike.exception import Duplicate
+    from novalike.objects.flavor import Flavor
+
+    for number, (name, vcpus, memory_mb, root_gb) in enumerate(FLAVORS):
+        flavor = Flavor(flavorid=str(number), name=name, vcpus=vcpus, memory_mb=memory_mb, root_gb=root_gb)
+        try:
+            one.cells.shared.write(flavors.create, flavor, now=one.clock.now())
+        except Duplicate:
+            LOG.debug("there is a flavor %s already", name)
+
+
+def _write_openrc(path: Path, conf: cfg.ConfigOpts, password: str) -> None:
+    lines = {
+        "OS_AUTH_URL": conf.endpoints.identity, "OS_USERNAME": "admin", "OS_PASSWORD": password, "OS_PROJECT_NAME": "admin",
+        "OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default", "OS_IDENTITY_API_VERSION": "3",
+        "OS_REGION_NAME": conf.identity.region,
+    }
+    # Not readable by others for a moment either.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.writelines(f"export {name}='{value}'\n" for name, value in lines.items())
+
+
+def announce(conf: cfg.ConfigOpts) -> None:
+    """Say on the terminal how to begin."""
+    print(f"The cloud answers at {conf.endpoints.identity}. To use it:  . {conf.state_path}/openrc", file=sys.stderr, flush=True)
+
+
+def _reachable(address: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared, not bound
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+if __name__ == "__main__":
+    main()

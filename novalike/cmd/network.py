@@ -1,0 +1,17 @@
+"""novalike-network: makes networks on this host."""
+
+from novalike import concurrency
+
+concurrency.setup()
+
+from novalike.cmd import process, wiring  # noqa: E402  the standard library is patched first
+
+
+def main() -> None:
+    """Run until told to stop."""
+    conf = process.configure("novalike-network")
+    process.run(conf, lambda: [wiring.Wiring(conf).network_agent()])
+
+
+if __name__ == "__main__":
+    main()

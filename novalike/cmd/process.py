@@ -1,0 +1,47 @@
+"""What every executable begins and ends with: configuration, logging, the runner."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from oslo_config import cfg
+
+from novalike import conf as configuration
+from novalike import log, service
+from novalike.rpc import transport
+
+
+def register(conf: cfg.ConfigOpts, options: Iterable[cfg.Opt] = ()) -> None:
+    """Register all options of ours and of the libraries below on a ConfigOpts; `options` are of the command line."""
+    configuration.register(conf)
+    transport.register(conf)
+    log.register(conf)
+    conf.register_cli_opts(options)
+
+
+def configure(program: str, arguments: Sequence[str] | None = None, *, options: Iterable[cfg.Opt] = ()) -> cfg.ConfigOpts:
+    """Read the command line and the configuration files of one executable into a ConfigOpts of its own, and set up logging.
+
+    Files are what --config-file and --config-dir name, else /etc/novalike/novalike.conf and the like. `options` are further
+    ones of the command line. Ends the process with a message for a malformed value.
+    """
+    conf = read(program, arguments, options=options)
+    log.setup(conf, "novalike")
+    return conf
+
+
+def read(program: str, arguments: Sequence[str] | None = None, *, options: Iterable[cfg.Opt] = ()) -> cfg.ConfigOpts:
+    """Read as `configure` does, and leave logging alone."""
+    conf = cfg.ConfigOpts()
+    register(conf, options)
+    try:
+        conf(sys.argv[1:] if arguments is None else list(arguments), project="novalike", prog=program)
+    except cfg.Error as error:
+        sys.exit(f"{program}: {error}")
+    return conf
+
+
+def run(conf: cfg.ConfigOpts, build: Callable[[], Iterable[service.Part]], *, ready: Callable[[], None] | None = None) -> None:
+    """Run what `build` makes until told to stop, and end the process."""
+    service.leave(service.Runner(conf, [service.Later(build)], ready=ready).run())

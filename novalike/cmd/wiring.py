@@ -1,0 +1,223 @@
+"""Makes managers and the clients they need, from a configuration: the only place which knows all constructors.
+
+What several daemons of one process share (transport, databases, local services) is made once, at first use.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from oslo_config import cfg
+
+from novalike import policies, service
+from novalike.api.operations.doorbell import Doorbell
+from novalike.clock import Clock
+from novalike.conf.listening import APIS
+from novalike.exception import NotBuilt
+from novalike.rpc import conductor as conductor_rpc
+from novalike.rpc import engine, transport
+
+LOG = logging.getLogger(__name__)
+
+#: Drivers that come with us; others are found by the entry point novalike.virt_drivers.
+DRIVERS = {"fake": "novalike.virt.fake:FakeDriver", "libvirt": "novalike.virt.libvirt.driver:LibvirtDriver"}
+
+
+class Wiring:
+    """One process's daemons and what they share."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.conf = conf
+        self.clock = Clock()
+        self.compute = functools.cache(self._compute)    # (interface, host) -> client
+
+    # ---- shared
+
+    @cached_property
+    def transport(self) -> transport.Transport:
+        """What carries RPC."""
+        return transport.build(self.conf)
+
+    @cached_property
+    def cells(self) -> Any:
+        """The databases. Daemons of a hypervisor never ask for them."""
+        from novalike.db import connections  # SQLAlchemy, which hypervisors do without
+
+        return connections.open_cells(self.conf)
+
+    @cached_property
+    def doorbell(self) -> Doorbell:
+        """Sends messages which may be lost, from a thread of its own. A part: it must be started."""
+        tasks = engine.client(conductor_rpc.Tasks, self.transport)
+        return Doorbell(lambda ctxt, task_ids: tasks.wake(ctxt, task_ids=task_ids))
+
+    @cached_property
+    def local(self) -> dict[str, Any]:
+        """The local services of this process by name."""
+        from novalike.identity.local.service import LocalIdentity
+        from novalike.network.local.service import LocalNetworks
+
+        found: dict[str, Any] = {}
+        if not self.conf.neutron.auth_url:
+            found["network"] = LocalNetworks(self.conf, self.cells, self.clock, ring=self._ring)
+        found["identity"] = LocalIdentity(self.conf, self.cells, self.clock)
+        if importlib.util.find_spec("novalike.image.local.service"):
+            images = importlib.import_module("novalike.image.local.service")
+            found["image"] = images.LocalImages(self.conf, self.cells, self.clock)
+        return found
+
+    @cached_property
+    def identity(self) -> Any:
+        """The identity.client.IdentityClient."""
+        from novalike.identity.local.client import LocalIdentityClient
+
+        return LocalIdentityClient(self.cells)
+
+    @cached_property
+    def images(self) -> Any:
+        """The image.client.ImageClient."""
+        return self.local["image"].client if "image" in self.local else _NoImages()
+
+    @cached_property
+    def networks(self) -> Any:
+        """The network.client.NetworkClient."""
+        return self.local["network"].client
+
+    def _compute(self, interface: type, host: str) -> Any:
+        return engine.client(interface, self.transport, server=host)
+
+    def _ring(self, host: str, revision: int) -> None:
+        from novalike.context import service_context
+        from novalike.rpc.network import NetworkAgent
+
+        agent = self.compute(NetworkAgent, host)
+        self.doorbell.post(lambda: agent.ring(service_context(), revision=revision))
+
+    # ---- daemons
+
+    def api_services(self) -> Any:
+        """Answer what API handlers are given."""
+        from novalike.api.services import ApiServices
+        from novalike.policy import Enforcer
+
+        return ApiServices(
+            conf=self.conf, clock=self.clock, cells=self.cells, enforcer=Enforcer(self.conf, policies.list_rules()),
+            doorbell=self.doorbell, compute=self.compute, identity=self.identity, images=self.images, networks=self.networks,
+            local=self.local,
+        )
+
+    def http(self, application: str, host: str, port: int, services: Any) -> service.Part:
+        """Answer the HTTP server of one application of the paste file."""
+        from novalike import etcfiles
+        from novalike.api.http import composition, server
+
+        made = composition.load(etcfiles.find(self.conf.wsgi.api_paste_config), application, services)
+        return server.HttpServer(made, host, port, server.limits(self.conf), name=application)
+
+    def apis(self, names: list[str]) -> Iterator[service.Part]:
+        """Answer the parts of a process which serves these APIs, each on its own port."""
+        unknown = [name for name in names if name not in APIS]
+        if unknown:
+            raise cfg.Error(f"enabled_apis names unknown APIs: {', '.join(unknown)}")
+        services = self.api_services()
+        yield self.doorbell
+        for name in names:
+            application, _port, what = APIS[name]
+            if application in ("identity", "image", "network") and application not in self.local:
+                LOG.info("The %s service is remote: its API is not served here", what)
+                continue
+            yield self.http(application, self.conf[f"{name}_listen"], self.conf[f"{name}_listen_port"], services)
+
+    def conductor(self) -> service.Part:
+        """Answer the conductor of this process's cell."""
+        from novalike.conductor.engine import World
+        from novalike.conductor.manager import ConductorManager, owner_name
+        from novalike.db import secret_keys
+        from novalike.rpc.scheduler import Scheduler
+        from novalike.vault import Vault
+
+        world = World(
+            conf=self.conf, clock=self.clock, cells=self.cells, scheduler=engine.client(Scheduler, self.transport),
+            compute=self.compute, networks=self.networks, images=self.images,
+            vault=Vault(secret_keys.key(self.cells.shared, Vault.NAME)), owner=owner_name(self.conf.host),
+        )
+        return self._with_database(ConductorManager(world))
+
+    def control(self) -> list[service.Part]:
+        """Answer the parts of a process which is a conductor."""
+        return [self.doorbell, self.conductor()]
+
+    def scheduler(self) -> service.Part:
+        """Answer the scheduler."""
+        from novalike.scheduler.manager import SchedulerManager
+
+        return self._with_database(SchedulerManager(self.conf, self.cells, self.clock))
+
+    def hypervisor(self, conf: cfg.ConfigOpts | None = None) -> service.Part:
+        """Answer the compute daemon of this host, or of the one which another configuration names."""
+        from novalike.compute.manager import ComputeManager
+
+        conf = conf or self.conf
+        grace = conf.graceful_shutdown_timeout
+        manager = ComputeManager(
+            conf, self.clock, driver(conf, self.clock), engine.client(conductor_rpc.Tasks, self.transport),
+            engine.client(conductor_rpc.HostReports, self.transport), conf.state_path, stop_timeout=grace / 2,
+        )
+        return service.Daemon(manager, self.transport, host=conf.host, grace=grace)
+
+    def network_agent(self) -> service.Part:
+        """Answer the network agent of this host."""
+        from novalike.agents.network.manager import NetworkAgentManager
+
+        conductor = engine.client(conductor_rpc.DesiredState, self.transport)
+        manager = NetworkAgentManager(self.conf, self.clock, conductor, self.conf.host)
+        return service.Daemon(manager, self.transport, host=self.conf.host, grace=self.conf.graceful_shutdown_timeout)
+
+    def _with_database(self, manager: Any) -> service.Daemon:
+        """A daemon which stores its own heartbeat, in every cell it looks at."""
+        from novalike.db import hosts
+
+        def beat() -> None:
+            for database in self.cells:
+                database.write(hosts.report_service, host=self.conf.host, binary=manager.binary, topic=manager.topic)
+
+        return service.Daemon(
+            manager, self.transport, host=self.conf.host, heartbeat=beat, report_interval=self.conf.report_interval,
+            grace=self.conf.graceful_shutdown_timeout,
+        )
+
+
+class _NoImages:
+    """Where no image service is built: every use says so."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotBuilt("The image service is not built.")
+
+
+def driver(conf: cfg.ConfigOpts, clock: Clock) -> Any:
+    """Load the hypervisor driver which `compute_driver` names (Nova's spelling `libvirt.LibvirtDriver` is understood).
+
+    Raises cfg.Error when there is none of that name.
+    """
+    name = conf.compute_driver.partition(".")[0]
+    if name in DRIVERS:
+        module, _, attribute = DRIVERS[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)(conf, clock)
+    from importlib import metadata
+
+    found = next(iter(metadata.entry_points(group="novalike.virt_drivers", name=name)), None)
+    if found is None:
+        raise cfg.Error(f"There is no compute_driver {conf.compute_driver!r}")
+    return found.load()(conf, clock)
+
+
+def libvirt_is_here(socket_path: str = "/var/run/libvirt/libvirt-sock") -> bool:
+    """Tell whether guests can be run by libvirt on this machine."""
+    return os.path.exists(socket_path) and importlib.util.find_spec("libvirt") is not None

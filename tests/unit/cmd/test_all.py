@@ -1,0 +1,100 @@
+"""novalike-all: from nothing to a cloud that answers, and down again."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cloud:
+    def __init__(self, state, *options):
+        self.port = free_port()
+        self.state = state
+        self.started = time.monotonic()
+        self.process = subprocess.Popen([
+            sys.executable, "-W", "ignore", "-m", "novalike.cmd.all", "--state-dir", str(state), "--port", str(self.port),
+            "--driver", "fake", "--log-file", str(state / "log"), *options,
+        ], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        assert "The cloud answers" in line, f"it says {line!r} {(state / 'log').read_text()[-3000:]}"
+        self.seconds = time.monotonic() - self.started
+
+    def ask(self, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        found = answer.status, json.loads(answer.read() or b"null"), answer.headers
+        connection.close()
+        return found
+
+    def token(self):
+        lines = (self.state / "openrc").read_text().replace("export ", "").splitlines()
+        rc = {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
+        status, body, headers = self.ask("POST", "/identity/v3/auth/tokens", {"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {
+                "name": rc["OS_USERNAME"], "domain": {"id": "default"}, "password": rc["OS_PASSWORD"],
+            }}},
+            "scope": {"project": {"name": rc["OS_PROJECT_NAME"], "domain": {"id": "default"}}},
+        }})
+        assert status == 201, body
+        return headers["X-Subject-Token"]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(20)
+        self.process.stderr.close()
+        return status
+
+
+@pytest.fixture
+def start(tmp_path):
+    clouds = []
+
+    def make(*options):
+        clouds.append(Cloud(tmp_path, *options))
+        return clouds[-1]
+    yield make
+    for cloud in clouds:
+        if cloud.process.poll() is None:
+            cloud.process.kill()
+            cloud.process.wait()
+        cloud.process.stderr.close()
+
+
+def test_a_cloud_from_nothing_and_again(start, tmp_path):
+    cloud = start("--computes", "3")
+    token = cloud.token()
+    status, body, headers = cloud.ask("GET", "/compute/v2.1/os-services?binary=nova-compute", **{"X-Auth-Token": token})
+    assert status == 200, body
+    assert headers["X-Compute-Request-Id"].startswith("req-")
+    assert len(body["services"]) == 3
+    assert {service["state"] for service in body["services"]} == {"up"}
+    assert cloud.ask("GET", "/compute/v2.1/servers")[0] == 401
+    assert stat.S_IMODE(os.stat(tmp_path / "openrc").st_mode) == 0o600
+    flavors = cloud.ask("GET", "/compute/v2.1/flavors", **{"X-Auth-Token": token})[1]["flavors"]
+    assert "m1.tiny" in {flavor["name"] for flavor in flavors}
+    assert cloud.stop() == 0
+
+    again = start("--computes", "3")
+    assert again.ask("GET", "/compute/v2.1/flavors", **{"X-Auth-Token": token})[1]["flavors"] == [
+        {**flavor, "links": [{**link, "href": link["href"].replace(str(cloud.port), str(again.port))} for link in flavor["links"]]}
+        for flavor in flavors
+    ], "accounts, tokens and flavors outlive the process"
+    assert again.stop() == 0
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log, log[-3000:]
