@@ -49,6 +49,7 @@ OPTIONS = [
     cfg.StrOpt("metadata_host", default="127.0.0.1", help="Where the metadata API listens, as seen from the host."),
     cfg.PortOpt("metadata_port", default=8775, help="Port of the metadata API."),
     cfg.StrOpt("metadata_path", default="", help="Path prefix of the metadata API, where it shares a port with others."),
+    cfg.StrOpt("link_prefix", help="Start of links in the network API's answers, when clients reach it by another URL (proxy)."),
     cfg.IntOpt("quota_network", default=100, min=-1, help="Networks per project."),
     cfg.IntOpt("quota_subnet", default=100, min=-1, help="Subnets per project."),
     cfg.IntOpt("quota_port", default=500, min=-1, help="Ports per project."),

@@ -1,0 +1,41 @@
+"""Rules of the local network API, by Neutron's names. Who owns what is checked by the service itself: foreign networks, ports
+and groups answer like missing ones."""
+
+from __future__ import annotations
+
+from oslo_policy import policy
+
+from novalike.policies.base import ADMIN, ANYONE, MEMBER_OR_ADMIN, READER_OR_ADMIN, operation
+
+_VERBS = (("create", "POST", "", MEMBER_OR_ADMIN), ("get", "GET", "/{id}", READER_OR_ADMIN), ("update", "PUT", "/{id}", MEMBER_OR_ADMIN),
+          ("delete", "DELETE", "/{id}", MEMBER_OR_ADMIN))
+
+
+def _collection(one: str, many: str, path: str) -> list[policy.DocumentedRuleDefault]:
+    return [
+        operation(f"{verb}_{one}", check, f"{verb.capitalize()} {many}.", (method, f"/v2.0/{path}{suffix}"))
+        for verb, method, suffix, check in _VERBS
+    ]
+
+
+RULES = [
+    *_collection("network", "networks", "networks"),
+    operation("create_network:shared", ADMIN, "Share a network with all projects.", ("POST", "/v2.0/networks")),
+    operation("create_network:router:external", ADMIN, "Make a network external.", ("POST", "/v2.0/networks")),
+    operation("create_network:is_default", ADMIN, "Make a network the default.", ("POST", "/v2.0/networks")),
+    operation("create_network:provider", ADMIN, "Choose how a network is made.", ("POST", "/v2.0/networks")),
+    operation("get_network:provider", ADMIN, "See how a network is made.", ("GET", "/v2.0/networks")),
+    *_collection("subnet", "subnets", "subnets"),
+    *_collection("port", "ports", "ports"),
+    operation("create_port:binding", ADMIN, "Bind a port to a host.", ("POST", "/v2.0/ports")),
+    operation("get_port:binding", ADMIN, "See where a port is bound.", ("GET", "/v2.0/ports")),
+    *_collection("security_group", "security groups", "security-groups"),
+    *_collection("security_group_rule", "security group rules", "security-group-rules"),
+    operation("get_network_extensions", ANYONE, "List what this API can do.", ("GET", "/v2.0/extensions")),
+    operation("get_availability_zone", ANYONE, "List availability zones.", ("GET", "/v2.0/availability_zones")),
+    operation("get_agent", ADMIN, "See network agents.", ("GET", "/v2.0/agents")),
+    operation("get_quota", READER_OR_ADMIN, "See limits.", ("GET", "/v2.0/quotas/{id}")),
+    operation("get_quotas", ADMIN, "List projects with limits of their own.", ("GET", "/v2.0/quotas")),
+    operation("update_quota", ADMIN, "Set limits.", ("PUT", "/v2.0/quotas/{id}")),
+    operation("delete_quota", ADMIN, "Reset limits.", ("DELETE", "/v2.0/quotas/{id}")),
+]
