@@ -11,10 +11,10 @@ from devstack import processes
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
-def _environment(state: Path, port: int) -> dict[str, str]:
+def _environment(state: Path, port: int, address: str = "127.0.0.1") -> dict[str, str]:
     return {
         "HOME": str(state), "RABBITMQ_NODENAME": f"novalike{port}@localhost", "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1", "RABBITMQ_DIST_PORT": str(port + 20000 if port < 40000 else port - 20000),
+        "RABBITMQ_NODE_IP_ADDRESS": address, "RABBITMQ_DIST_PORT": str(port + 20000 if port < 40000 else port - 20000),
         "RABBITMQ_MNESIA_BASE": str(state / "data"), "RABBITMQ_LOG_BASE": str(state / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(state / "plugins"), "RABBITMQ_CONFIG_FILE": str(state / "rabbitmq"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(state / "config"),
@@ -24,14 +24,20 @@ def _environment(state: Path, port: int) -> dict[str, str]:
     }
 
 
-def start(state: Path, port: int) -> str:
-    """Start it (a second call finds it running); answer its transport URL. About 5 s."""
+def start(state: Path, port: int, *, address: str = "127.0.0.1", user: str = "guest", password: str = "guest") -> str:
+    """Start it (a second call finds it running); answer its transport URL. About 5 s.
+
+    Give a real password with any address which is not loopback.
+    """
     state.mkdir(parents=True, exist_ok=True)
-    (state / "rabbitmq.conf").write_text("loopback_users = none\nlog.file.level = warning\nvm_memory_high_watermark.relative = 0.3\n")
+    (state / "rabbitmq.conf").write_text(
+        f"loopback_users = none\ndefault_user = {user}\ndefault_pass = {password}\nlog.file.level = warning\n"
+        "vm_memory_high_watermark.relative = 0.3\n",
+    )
     (state / "plugins").write_text("[].\n")
-    pid = processes.start("rabbitmq", [SERVER], state, environment=_environment(state, port))
-    processes.wait_for("RabbitMQ", lambda: processes.listens(port) and _ready(state), log=state / "rabbitmq.log", pid=pid)
-    return f"rabbit://guest:guest@127.0.0.1:{port}/"
+    pid = processes.start("rabbitmq", [SERVER], state, environment=_environment(state, port, address))
+    processes.wait_for("RabbitMQ", lambda: processes.listens(port, address) and _ready(state), log=state / "rabbitmq.log", pid=pid)
+    return f"rabbit://{user}:{password}@{address}:{port}/"
 
 
 def _ready(state: Path) -> bool:

@@ -1,0 +1,332 @@
+"""Bring up, look at and take down a whole cloud on this machine.
+
+    devstack/stack up [--shape embedded|single] [--driver libvirt|fake] [--computes N] [--state DIR]
+    devstack/stack status|logs|down [--state DIR]
+
+embedded: one process. single: MariaDB, RabbitMQ, libvirtd and one process per daemon. With the libvirt driver and several
+computes each is a node of its own (network namespace, libvirtd, compute and network daemon). A second `up` starts only
+what does not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from devstack import credentials, libvirtd, mariadb, nodes, processes, rabbitmq, settings as settings_module
+from devstack.client import Client
+from devstack.progress import step
+from devstack.settings import Settings
+
+TOP = Path(__file__).resolve().parent.parent
+CONTROL = ("scheduler", "conductor", "api")
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One process of the stack: a module of novalike.cmd with its configuration files."""
+
+    name: str
+    module: str
+    files: tuple[Path, ...] = ()
+    arguments: tuple[str, ...] = ()
+    enter: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        """Answer what to run."""
+        files = [word for file in self.files for word in ("--config-file", str(file))]
+        return [*self.enter, sys.executable, "-m", f"novalike.cmd.{self.module}", *files, *self.arguments]
+
+
+class Stack:
+    """A stack in a state directory."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.resolve()
+        self.settings = Settings.load(self.state)
+
+    # -- up
+
+    def up(self, wanted: Settings) -> None:
+        """Start everything that does not run. Raises RuntimeError or TimeoutError with the end of the guilty log."""
+        self.settings = wanted
+        if wanted.has_nodes:
+            with step("network between nodes"):
+                fabric = nodes.fabric_up(self.state)
+            self.settings = wanted = replace(wanted, address=fabric.address)
+        wanted.save(self.state)
+        credentials.write(wanted, self.state)
+        if wanted.shape == "embedded":
+            self._up_embedded()
+        else:
+            self._up_single()
+
+    def _up_embedded(self) -> None:
+        settings = self._settings()
+        if settings.driver == "libvirt":
+            with step("libvirtd"):
+                uri = libvirtd.start(self.state / "libvirt")
+            self._write("novalike.conf", {"libvirt.connection_uri": uri})
+        else:
+            self._write("novalike.conf", {})
+        with step("novalike-all"):
+            self.start(self.daemons()[0])
+            self._wait_for_apis()
+
+    def _up_single(self) -> None:
+        settings = self._settings()
+        with concurrent.futures.ThreadPoolExecutor() as together, step("MariaDB and RabbitMQ"):
+            database = together.submit(mariadb.start, self.state / "mariadb", settings.ports["mariadb"])
+            broker = together.submit(
+                rabbitmq.start, self.state / "rabbitmq", settings.ports["rabbitmq"], address=settings.address, user="novalike",
+                password=settings.broker_password,
+            )
+            database_url, broker_url = database.result(), broker.result()
+        shared = {
+            "DEFAULT.transport_url": broker_url, "database.connection": f"{database_url}novalike",
+            "DEFAULT.osapi_compute_listen_port": settings.ports["compute"], "DEFAULT.metadata_listen_port": settings.ports["metadata"],
+            "DEFAULT.identity_listen_port": settings.ports["identity"], "DEFAULT.image_listen_port": settings.ports["image"],
+            "DEFAULT.network_listen_port": settings.ports["network"],
+            **{f"DEFAULT.{name}_listen": settings.address for name in ("osapi_compute", "metadata", "identity", "image", "network")},
+            "endpoints.compute": f"http://{settings.address}:{settings.ports['compute']}/v2.1",
+            "endpoints.identity": f"http://{settings.address}:{settings.ports['identity']}/v3",
+            "endpoints.image": f"http://{settings.address}:{settings.ports['image']}",
+            "endpoints.network": f"http://{settings.address}:{settings.ports['network']}",
+            "identity.public_endpoint": f"http://{settings.address}:{settings.ports['identity']}",
+            "neutron.metadata_proxy_shared_secret": settings.broker_password,
+        }
+        self._write("novalike.conf", shared)
+        with step("database schema and accounts"):
+            self._prepare_database(database_url)
+        # A hypervisor gets the broker's address and nothing of the database.
+        hypervisor = {
+            "DEFAULT.transport_url": broker_url, "network.metadata_host": settings.address, "network.metadata_port": settings.ports["metadata"],
+            "neutron.metadata_proxy_shared_secret": settings.broker_password,
+        }
+        for number in range(1, settings.computes + 1) if settings.driver == "libvirt" else ():
+            with step(f"libvirtd {number}" if settings.computes > 1 else "libvirtd"):
+                self._up_node(number, hypervisor)
+        if settings.driver == "fake":
+            self._write("compute1.conf", {**hypervisor, "DEFAULT.compute_driver": "fake", "DEFAULT.state_path": str(self.state / "compute1")})
+        with step("novalike daemons"):
+            for daemon in self.daemons():
+                self.start(daemon)
+            self._wait_for_apis()
+        with step(f"{settings.computes} compute host{'s' if settings.computes > 1 else ''} up"):
+            self._wait_for_computes(settings.computes)
+
+    def _up_node(self, number: int, hypervisor: dict[str, object]) -> None:
+        settings = self._settings()
+        if settings.has_nodes:
+            node = nodes.up(nodes.fabric_up(self.state), self.state, number)
+            uri, own = node.libvirt_uri, {"DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address}
+            (self.state / f"node{number}" / "enter.json").write_text(json.dumps(node.enter))
+        else:
+            uri, own = libvirtd.start(self.state / "libvirt"), {}
+        home = self.state / f"compute{number}"
+        self._write(f"compute{number}.conf", {
+            **hypervisor, **own, "DEFAULT.compute_driver": "libvirt", "DEFAULT.state_path": str(home), "libvirt.connection_uri": uri,
+            "network.agent_state_path": str(home / "network"),
+        })
+
+    def daemons(self) -> list[Daemon]:
+        """Answer the stack's own processes, in starting order."""
+        settings = self._settings()
+        conf = self.state / "novalike.conf"
+        if settings.shape == "embedded":
+            return [Daemon("all", "all", (conf,), (
+                "--state-dir", str(self.state / "cloud"), "--port", str(settings.ports["compute"]), "--driver", settings.driver,
+                "--computes", str(settings.computes), "--admin-password", settings.admin_password, "--demo-password", settings.demo_password,
+            ))]
+        found = [Daemon(name, name, (conf,)) for name in CONTROL]
+        if settings.driver == "fake":
+            return [*found, Daemon("compute1", "compute", (self.state / "compute1.conf",), ("--computes", str(settings.computes)))]
+        for number in range(1, settings.computes + 1):
+            enter: tuple[str, ...] = ()
+            if settings.has_nodes:
+                enter = tuple(json.loads((self.state / f"node{number}" / "enter.json").read_text()))
+            files = (self.state / f"compute{number}.conf",)
+            found += [Daemon(f"network{number}", "network", files, (), enter), Daemon(f"compute{number}", "compute", files, (), enter)]
+        return found
+
+    def daemon(self, name: str) -> Daemon:
+        """Answer a daemon by name (all, api, scheduler, conductor, compute1, network1 ...). Raises KeyError."""
+        return {daemon.name: daemon for daemon in self.daemons()}[name]
+
+    def start(self, daemon: Daemon) -> int:
+        """Start a daemon unless it runs; answer its pid."""
+        environment = {"PYTHONPATH": f"{TOP}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep), "PYTHONUNBUFFERED": "1"}
+        return processes.start(daemon.name, daemon.command(), self.state / "run", environment=environment)
+
+    def pid(self, name: str) -> int | None:
+        """Answer the pid of a daemon which runs."""
+        return processes.read_pid(self.state / "run" / f"{name}.pid")
+
+    def log(self, name: str) -> Path:
+        """Answer a daemon's log file."""
+        return self.state / "run" / f"{name}.log"
+
+    def client(self, user: str = "admin") -> Client:
+        """Answer a client of the stack's APIs."""
+        settings = self._settings()
+        password = settings.admin_password if user == "admin" else settings.demo_password
+        return Client(settings.auth_url, user, password, user)
+
+    def _settings(self) -> Settings:
+        if self.settings is None:
+            raise RuntimeError(f"there is no stack in {self.state}; run devstack/stack up")
+        return self.settings
+
+    def _write(self, name: str, values: dict[str, object]) -> None:
+        sections: dict[str, list[str]] = {}
+        for key, value in {**values, **self._settings().options}.items():
+            section, _, option = key.partition(".")
+            sections.setdefault(section, []).append(f"{option} = {value}")
+        file = self.state / name
+        file.touch(mode=0o600)
+        file.write_text("".join(f"[{section}]\n" + "\n".join(lines) + "\n\n" for section, lines in sections.items()))
+
+    def _prepare_database(self, url: str) -> None:
+        settings = self._settings()
+        import sqlalchemy as sa
+
+        engine = sa.create_engine(url)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE IF NOT EXISTS novalike CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+        engine.dispose()
+        manage = [sys.executable, "-m", "novalike.cmd.manage", "--config-file", str(self.state / "novalike.conf")]
+        for words in (["db", "sync"], ["identity", "bootstrap", "--flavors"]):
+            done = subprocess.run(
+                [*manage, *words], capture_output=True, text=True, timeout=120, check=False, cwd=TOP,
+                env={**os.environ, "NOVALIKE_ADMIN_PASSWORD": settings.admin_password, "NOVALIKE_DEMO_PASSWORD": settings.demo_password},
+            )
+            if done.returncode != 0:
+                raise RuntimeError(f"novalike-manage {' '.join(words)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+
+    def _wait_for_apis(self) -> None:
+        client = self.client()
+        name = self.daemons()[0].name if self._settings().shape == "embedded" else "api"
+
+        def ready() -> bool:
+            try:
+                client.login()
+                client.ask("GET", "compute", "/flavors")
+            except (OSError, urllib.error.URLError, KeyError):
+                return False
+            return True
+        processes.wait_for("the API", ready, timeout=60, log=self.log(name), pid=self.pid(name))
+
+    def _wait_for_computes(self, count: int) -> None:
+        client = self.client()
+
+        def ready() -> bool:
+            services = client.ask("GET", "compute", "/os-services?binary=nova-compute")["services"]
+            return sum(service["state"] == "up" for service in services) >= count
+        processes.wait_for("compute hosts", ready, timeout=60, log=self.log("compute1"), pid=self.pid("compute1"))
+
+    # -- down, status
+
+    def down(self, *, purge: bool = False) -> None:
+        """Stop everything; with `purge` remove what it stored too."""
+        settings = self._settings()
+        with step("novalike daemons stopped"):
+            for daemon in reversed(self.daemons()):
+                processes.stop(self.state / "run" / f"{daemon.name}.pid", timeout=20)
+        if settings.driver == "libvirt":
+            with step("guests, libvirtd and networks removed"):
+                self._down_hypervisors(settings)
+        if settings.shape == "single":
+            with step("RabbitMQ and MariaDB stopped"):
+                rabbitmq.stop(self.state / "rabbitmq")
+                mariadb.stop(self.state / "mariadb")
+        if purge:
+            shutil.rmtree(self.state, ignore_errors=True)
+
+    def _down_hypervisors(self, settings: Settings) -> None:
+        if settings.has_nodes:
+            fabric = nodes.fabric_up(self.state)
+            for number in range(1, settings.computes + 1):
+                nodes.down(fabric, self.state, number)
+            nodes.fabric_down(fabric)
+            return
+        libvirtd.stop(self.state / "libvirt")
+        conf = self.state / ("novalike.conf" if settings.shape == "embedded" else "compute1.conf")
+        state = self.state / ("cloud" if settings.shape == "embedded" else "compute1")
+        subprocess.run(
+            [sys.executable, "-m", "novalike.cmd.network", "--config-file", str(conf), "--state-dir", str(state), "--remove"],
+            capture_output=True, timeout=60, check=False, cwd=TOP,
+        )
+
+    def status(self) -> list[tuple[str, int | None]]:
+        """Answer every process of the stack with its pid, None for one that does not run."""
+        rows = [(daemon.name, self.pid(daemon.name)) for daemon in self.daemons()]
+        if self._settings().shape == "single":
+            rows = [(name, processes.read_pid(self.state / name / f"{name}.pid")) for name in ("mariadb", "rabbitmq")] + rows
+        return rows
+
+
+def main(words: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="devstack/stack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("up", "down", "status", "logs"))
+    parser.add_argument("name", nargs="?", help="logs: of this daemon only")
+    parser.add_argument("--shape", choices=settings_module.SHAPES, default="embedded")
+    parser.add_argument("--driver", choices=settings_module.DRIVERS, default="libvirt")
+    parser.add_argument("--computes", type=int, default=1, help="compute hosts: fake ones in any number, libvirt ones each as a node")
+    parser.add_argument("--state", type=Path, default=TOP / ".stack", help="where everything of it lies (default: .stack)")
+    parser.add_argument("--port-base", type=int, help="use consecutive ports from here instead of OpenStack's")
+    parser.add_argument("--option", action="append", default=[], metavar="SECTION.NAME=VALUE", help="a configuration option for all daemons")
+    parser.add_argument("--purge", action="store_true", help="down: remove the state directory too")
+    parser.add_argument("--json", action="store_true", help="status: as JSON")
+    given = parser.parse_args(words)
+    stack = Stack(given.state)
+    try:
+        return _run(stack, given)
+    except (RuntimeError, TimeoutError, KeyError) as error:
+        print(f"devstack/stack: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(stack: Stack, given: argparse.Namespace) -> int:
+    if given.command == "up":
+        begun = time.monotonic()
+        options = dict(option.partition("=")[::2] for option in given.option)
+        before = stack.settings
+        wanted = Settings(
+            shape=given.shape, driver=given.driver, computes=given.computes, ports=settings_module.ports(given.port_base), options=options,
+        )
+        if before is not None:                   # a second run keeps the passwords of the first
+            wanted = replace(
+                wanted, admin_password=before.admin_password, demo_password=before.demo_password, broker_password=before.broker_password,
+            )
+        stack.up(wanted)
+        print(f"The cloud is up ({time.monotonic() - begun:.1f} s). To use it:  . {stack.state}/openrc", file=sys.stderr)
+    elif given.command == "down":
+        stack.down(purge=given.purge)
+    elif given.command == "status":
+        rows = stack.status()
+        if given.json:
+            print(json.dumps(dict(rows)))
+        else:
+            for name, pid in rows:
+                print(f"{name:12} {f'runs, pid {pid}' if pid else 'does not run'}")
+        return 0 if all(pid for _name, pid in rows) else 3
+    else:
+        names = [given.name] if given.name else [daemon.name for daemon in stack.daemons()]
+        for name in names:
+            print(f"==> {stack.log(name)} <==")
+            print("\n".join(stack.log(name).read_text(errors="replace").splitlines()[-40:]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
