@@ -169,6 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._write(413, {"Content-Type": "text/plain"}, b"413 Request Entity Too Large\n")
             return
+        if not self.path.startswith("/"):                # a proxy's absolute URL, or worse
+            self._write(400, {"Content-Type": "text/plain"}, b"400 Bad Request\n")
+            return
         self._write(*self._forward(self))
 
     def _write(self, status: int, headers: dict[str, str], content: bytes) -> None:
