@@ -18,5 +18,4 @@ RULES = [
     operation(
         f"{_RULE}:set_metadata", ADMIN, "Set an aggregate's metadata.", ("POST", "/os-aggregates/{id}/action (set_metadata)"),
     ),
-    operation("compute:aggregates:images", ADMIN, "Fetch images to an aggregate's hosts.", ("POST", "/os-aggregates/{id}/images")),
 ]
