@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import uuid as uuid_module
 from collections.abc import Callable, Mapping
@@ -247,7 +248,7 @@ def _check_limits(request: CreateServers, limits: Mapping[str, int]) -> None:
         raise OverQuota("Personality file limit exceeded.", overs=("injected_files",))
     if any(_above(len(path), limits["injected_file_path_bytes"]) for path, _ in files):
         raise OverQuota("Personality file path exceeds maximum length.", overs=("injected_file_path_bytes",))
-    if any(_above(len(content) * 3 // 4, limits["injected_file_content_bytes"] + 2) for _, content in files):
+    if any(_above(len(base64.b64decode(content)), limits["injected_file_content_bytes"]) for _, content in files):
         raise OverQuota("Personality file content exceeds maximum length.", overs=("injected_file_content_bytes",))
 
 
