@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+from sqlalchemy import Table
+
 import novalike.db.models
 from novalike.db.base import CellBase, GlobalBase
 from novalike.db.engine import Database
@@ -20,3 +22,8 @@ def create(database: Database) -> None:
     """Create every table of both metadatas."""
     GlobalBase.metadata.create_all(database.engine)
     CellBase.metadata.create_all(database.engine)
+
+
+def tables() -> list[Table]:
+    """Answer all tables of both metadatas, those that point at others first."""
+    return [table for base in (GlobalBase, CellBase) for table in reversed(base.metadata.sorted_tables)]

@@ -4,23 +4,15 @@ import subprocess
 import sys
 import time
 
-import pytest
 import sqlalchemy as sa
 
 from novalike.db import migrations
-from novalike.db.base import CellBase, GlobalBase
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 
 
-@pytest.fixture
-def empty(database):
-    for base in (GlobalBase, CellBase):
-        base.metadata.drop_all(database.engine)
-    return database
-
-
-def test_migrations_make_what_the_models_say(empty):
+def test_migrations_make_what_the_models_say(bare_database):
+    empty = bare_database
     cells = Cells.single(empty)
     assert [migrations.current(empty, which) for which in migrations.BOTH] == [None, None]
     assert migrations.sync(cells) == ("global", "cell cell1")
