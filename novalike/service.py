@@ -164,6 +164,27 @@ class Daemon:
             reload()
 
 
+class Chores:
+    """Periodic work which belongs to no daemon: a local service's, in the process which serves its API."""
+
+    def __init__(self, owner: str, periodics: Iterable[Periodic], *, grace: float = 60) -> None:
+        self._grace = grace
+        self._repeated = [Repeated(periodic, owner) for periodic in periodics]
+
+    def start(self) -> None:
+        """Begin."""
+        for repeated in self._repeated:
+            repeated.start()
+
+    def stop(self) -> None:
+        """Begin no further round, and wait for running ones."""
+        give_up = time.monotonic() + self._grace
+        for repeated in self._repeated:
+            repeated.end()
+        for repeated in self._repeated:
+            repeated.wait(give_up - time.monotonic())
+
+
 class Later:
     """Parts which need a database or a broker to be made: made at start, in its order, and again while something they need
     is Unavailable. So a daemon may be started before what it depends on."""

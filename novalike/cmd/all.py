@@ -99,6 +99,8 @@ def parts(conf: cfg.ConfigOpts, arguments: Sequence[str] | None = None) -> Itera
     else:
         yield one.network_agent()
         yield one.hypervisor()
+    for name in one.local:
+        yield from one.chores(name)
     yield one.http("all", conf.listen, conf.port, one.api_services())
 
 

@@ -20,7 +20,6 @@ from novalike import policies, service
 from novalike.api.operations.doorbell import Doorbell
 from novalike.clock import Clock
 from novalike.conf.listening import APIS
-from novalike.exception import NotBuilt
 from novalike.rpc import conductor as conductor_rpc
 from novalike.rpc import engine, transport
 
@@ -62,15 +61,14 @@ class Wiring:
     def local(self) -> dict[str, Any]:
         """The local services of this process by name."""
         from novalike.identity.local.service import LocalIdentity
+        from novalike.image.local.service import LocalImages
         from novalike.network.local.service import LocalNetworks
 
         found: dict[str, Any] = {}
         if not self.conf.neutron.auth_url:
             found["network"] = LocalNetworks(self.conf, self.cells, self.clock, ring=self._ring)
         found["identity"] = LocalIdentity(self.conf, self.cells, self.clock)
-        if importlib.util.find_spec("novalike.image.local.service"):
-            images = importlib.import_module("novalike.image.local.service")
-            found["image"] = images.LocalImages(self.conf, self.cells, self.clock)
+        found["image"] = LocalImages(self.conf, self.cells, self.clock)
         return found
 
     @cached_property
@@ -83,7 +81,9 @@ class Wiring:
     @cached_property
     def images(self) -> Any:
         """The image.client.ImageClient."""
-        return self.local["image"].client if "image" in self.local else _NoImages()
+        from novalike.image.local.client import LocalImageClient
+
+        return LocalImageClient(self.local["image"])
 
     @cached_property
     def networks(self) -> Any:
@@ -133,7 +133,13 @@ class Wiring:
             if application in ("identity", "image", "network") and application not in self.local:
                 LOG.info("The %s service is remote: its API is not served here", what)
                 continue
+            yield from self.chores(application)
             yield self.http(application, self.conf[f"{name}_listen"], self.conf[f"{name}_listen_port"], services)
+
+    def chores(self, name: str) -> list[service.Part]:
+        """Answer what a local service repeats; empty for one without such work."""
+        periodics = getattr(self.local.get(name), "periodics", ())
+        return [service.Chores(name, periodics, grace=self.conf.graceful_shutdown_timeout)] if periodics else []
 
     def conductor(self) -> service.Part:
         """Answer the conductor of this process's cell."""
@@ -192,13 +198,6 @@ class Wiring:
             manager, self.transport, host=self.conf.host, heartbeat=beat, report_interval=self.conf.report_interval,
             grace=self.conf.graceful_shutdown_timeout,
         )
-
-
-class _NoImages:
-    """Where no image service is built: every use says so."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotBuilt("The image service is not built.")
 
 
 def driver(conf: cfg.ConfigOpts, clock: Clock) -> Any:
