@@ -1,0 +1,279 @@
+"""A client of a real Neutron, for clouds which have one. It acts as the service account, for the project it is told.
+
+What a server's ports are to us (which of them its build made, in which order they come) is kept where the ports are, in
+their binding profile, so that every call can be repeated after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from keystoneauth1 import adapter, session
+from keystoneauth1 import exceptions as failures
+from keystoneauth1.identity import v3
+from oslo_config import cfg
+
+from novalike.context import RequestContext
+from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
+from novalike.objects.instance import Instance
+from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
+from novalike.objects.tasks import Caller
+
+Params = Mapping[str, Any]
+#: Sends a request (method, path below /v2.0, query, body) and answers status and JSON.
+Send = Callable[[str, str, Params, Any], tuple[int, Any]]
+_OWNED, _NIC, _TAG = "novalike_owned", "novalike_nic", "novalike_tag"
+_OURS = (_OWNED, _NIC, _TAG)
+_FAMILIES = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
+
+
+def connect(conf: cfg.ConfigOpts) -> Send:
+    """Answer what sends requests to the Neutron of [neutron]; tokens are fetched and renewed by keystoneauth."""
+    settings = conf.neutron
+    account = v3.Password(
+        auth_url=settings.auth_url, username=settings.username, password=settings.password, project_name=settings.project_name,
+        user_domain_name=settings.user_domain_name, project_domain_name=settings.project_domain_name,
+    )
+    wire = adapter.Adapter(
+        session.Session(auth=account, verify=False if settings.insecure else settings.cafile or True, timeout=settings.timeout),
+        service_type="network", region_name=settings.region_name, endpoint_override=settings.endpoint_override,
+        connect_retries=settings.http_retries,
+    )
+
+    def send(method: str, path: str, params: Params, body: Any) -> tuple[int, Any]:
+        try:
+            response = wire.request(f"/v2.0{path}", method, params=params, json=body, raise_exc=False)
+        except failures.ClientException as error:
+            raise Unavailable("The network service does not answer.", details=str(error)) from error
+        try:
+            return response.status_code, response.json() if response.content else None
+        except ValueError:
+            return response.status_code, None
+    return send
+
+
+class NeutronClient:
+    """Implements network.client.NetworkClient. `send` is what `connect` answers (or a test's)."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def validate(
+        self, ctxt: RequestContext, requested: tuple[RequestedNetwork, ...] | None, *, count: int,
+        security_groups: tuple[str, ...] = (),
+    ) -> tuple[RequestedNetwork, ...]:
+        """See NetworkClient. A network counts as usable when it is the project's own or shared with everybody."""
+        project_id = ctxt.project_id or ""
+        self._groups(project_id, tuple(name for name in security_groups if name != "default"))
+        if requested is None:
+            only = self._only_network(project_id)
+            resolved: tuple[RequestedNetwork, ...] = () if only is None else (RequestedNetwork(network_id=only["id"]),)
+        else:
+            resolved = tuple(self._check(ctxt, wanted, count) for wanted in requested)
+        given = [wanted.port_id for wanted in resolved if wanted.port_id]
+        if len(set(given)) < len(given):
+            raise Invalid("A port is named twice.")
+        self._check_quota(project_id, count * sum(1 for wanted in resolved if not wanted.port_id))
+        return resolved
+
+    def allocate(
+        self, caller: Caller, instance: Instance, requested: tuple[RequestedNetwork, ...], *, host: str,
+        security_groups: tuple[str, ...] = (),
+    ) -> tuple[Vif, ...]:
+        """See NetworkClient. Ports made before a failure stay: the next call finds them, or `free` removes them."""
+        existing = self._list("ports", device_id=instance.uuid)
+        made = {(port.get("binding:profile") or {}).get(_NIC): port for port in existing if _is_owned(port)}
+        brought = {port["id"]: port for port in existing if not _is_owned(port)}
+        group_ids = self._groups(caller.project_id, security_groups) if security_groups else None
+        found: list[dict[str, Any]] = []
+        for nic, wanted in enumerate(requested):
+            binding = {
+                "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}", "binding:host_id": host,
+            }
+            if wanted.port_id:
+                port = brought.get(wanted.port_id) or self._one("port", wanted.port_id)
+                if port["device_id"] not in ("", instance.uuid):
+                    raise Conflict(f"Port {wanted.port_id} is still in use.")
+                profile = _profile(port, nic, wanted.tag, owned=False)
+                found.append(self._put("port", port["id"], binding | {"binding:profile": profile}))
+            elif nic in made:
+                found.append(self._put("port", made[nic]["id"], binding))
+            else:
+                found.append(self._make(caller, wanted, binding | {"binding:profile": _profile({}, nic, wanted.tag, owned=True)}, group_ids))
+        return self._vifs(found)
+
+    def _make(self, caller: Caller, wanted: RequestedNetwork, binding: dict[str, Any], group_ids: list[str] | None) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            **binding, "network_id": wanted.network_id, "tenant_id": caller.project_id, "admin_state_up": True,
+        }
+        if group_ids is not None:
+            body["security_groups"] = group_ids
+        if wanted.fixed_ip:
+            body["fixed_ips"] = [{"ip_address": wanted.fixed_ip}]
+        return dict(self._request("POST", "/ports", body={"port": body})["port"])
+
+    def free(self, caller: Caller, instance_uuid: str) -> None:
+        """See NetworkClient."""
+        for port in self._list("ports", device_id=instance_uuid) if instance_uuid else []:
+            try:
+                if _is_owned(port):
+                    self._request("DELETE", f"/ports/{port['id']}")
+                else:
+                    kept = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS}
+                    self._put("port", port["id"], {"device_id": "", "device_owner": "", "binding:host_id": "", "binding:profile": kept})
+            except NotFound:
+                continue                                     # somebody else deleted it: fine as well
+
+    def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
+        """See NetworkClient."""
+        found = self._list("ports", device_id=instance_uuid)
+        return self._vifs(sorted(found, key=lambda port: (port.get("binding:profile") or {}).get(_NIC, len(found))))
+
+    # ---- what may be used
+
+    def _only_network(self, project_id: str) -> dict[str, Any] | None:
+        own = self._list("networks", tenant_id=project_id)
+        shared = self._list("networks", shared="true")
+        candidates = {n["id"]: n for n in (*own, *shared) if n["subnets"] and n["admin_state_up"] and not n.get("router:external")}
+        if len(candidates) > 1:
+            raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
+        return next(iter(candidates.values()), None)
+
+    def _check(self, ctxt: RequestContext, wanted: RequestedNetwork, count: int) -> RequestedNetwork:
+        if wanted.port_id:
+            return self._check_port(ctxt, wanted, count)
+        if not wanted.network_id:
+            raise Invalid("A requested network names neither a network nor a port.")
+        network = self._one("network", wanted.network_id)
+        own = ctxt.is_admin or network["tenant_id"] == ctxt.project_id
+        if not own and not network["shared"] and not network.get("router:external"):
+            raise NotFound(f"Network {wanted.network_id} could not be found.")
+        if network.get("router:external") and not own:
+            raise Forbidden(f"It is not allowed to create an interface on external network {network['id']}")
+        if not network["subnets"]:
+            raise Invalid(f"Network {network['id']} requires a subnet in order to boot instances on.")
+        if wanted.fixed_ip:
+            if count > 1:
+                raise Invalid("Invalid fixed IP Address: a fixed address can be given to one server only, and several are asked for.")
+            if self._list("ports", network_id=network["id"], fixed_ips=f"ip_address={wanted.fixed_ip}"):
+                raise Invalid(f"Fixed IP address {wanted.fixed_ip} is already in use.")
+        return RequestedNetwork(network_id=network["id"], fixed_ip=wanted.fixed_ip, tag=wanted.tag)
+
+    def _check_port(self, ctxt: RequestContext, wanted: RequestedNetwork, count: int) -> RequestedNetwork:
+        port = self._one("port", wanted.port_id or "")
+        if port["tenant_id"] != ctxt.project_id and not ctxt.is_admin:
+            raise NotFound(f"Port {wanted.port_id} could not be found.")
+        if count > 1:
+            raise Invalid("Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.")
+        if port["device_id"]:
+            raise Conflict(f"Port {port['id']} is still in use.")
+        if not port["fixed_ips"]:
+            raise Invalid(f"Port {port['id']} requires a FixedIP in order to be used.")
+        return RequestedNetwork(network_id=port["network_id"], port_id=port["id"], tag=wanted.tag)
+
+    def _check_quota(self, project_id: str, new: int) -> None:
+        if not new:
+            return
+        limit = int(self._request("GET", f"/quotas/{project_id}")["quota"].get("port", -1))
+        if limit >= 0 and len(self._list("ports", tenant_id=project_id, fields="id")) + new > limit:
+            raise OverQuota("Maximum number of ports exceeded", overs=("port",))
+
+    def _groups(self, project_id: str, wanted: tuple[str, ...]) -> list[str]:
+        """Answer ids of groups by name or id. Raises NotFound, Conflict."""
+        known = self._list("security-groups", tenant_id=project_id) if wanted else []
+        found = []
+        for name in dict.fromkeys(wanted):
+            matching = [g["id"] for g in known if g["id"] == name] or [g["id"] for g in known if g["name"] == name]
+            if not matching:
+                raise NotFound(f"Security group {name} not found.")
+            if len(matching) > 1:
+                raise Conflict(f"Multiple security_group matches found for name '{name}', use an ID to be more specific.")
+            found.append(matching[0])
+        return found
+
+    # ---- what servers see
+
+    def _vifs(self, ports: list[dict[str, Any]]) -> tuple[Vif, ...]:
+        network_ids = sorted({port["network_id"] for port in ports})
+        networks = {n["id"]: n for n in (self._list("networks", id=network_ids) if network_ids else [])}
+        subnet_ids = sorted({fixed["subnet_id"] for port in ports for fixed in port["fixed_ips"]})
+        subnets = {s["id"]: s for s in (self._list("subnets", id=subnet_ids) if subnet_ids else [])}
+        servers = {
+            fixed["subnet_id"]: fixed["ip_address"]
+            for port in (self._list("ports", network_id=network_ids, device_owner="network:dhcp") if network_ids else [])
+            for fixed in port["fixed_ips"]
+        }
+        return tuple(_vif(port, networks.get(port["network_id"], {}), subnets, servers) for port in ports)
+
+    # ---- requests
+
+    def _list(self, collection: str, **filters: Any) -> list[dict[str, Any]]:
+        return list(self._request("GET", f"/{collection}", params=filters)[collection.replace("-", "_")])
+
+    def _one(self, kind: str, key: str) -> dict[str, Any]:
+        if not key or "/" in key:
+            raise NotFound(f"{kind.capitalize()} {key} could not be found.")
+        return dict(self._request("GET", f"/{kind}s/{key}")[kind])
+
+    def _put(self, kind: str, key: str, changes: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._request("PUT", f"/{kind}s/{key}", body={kind: changes})[kind])
+
+    def _request(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> Any:
+        status, answer = self._send(method, path, params or {}, body)
+        if status < 400:
+            return answer
+        fault = (answer or {}).get("NeutronError", {}) if isinstance(answer, dict) else {}
+        kind, message = (fault.get("type", ""), fault.get("message", "")) if isinstance(fault, dict) else ("", str(fault))
+        details = f"{method} {path}: {status} {kind} {message}"
+        if kind == "OverQuota":
+            raise OverQuota(message, details=details)
+        family = _FAMILIES.get(status)
+        if family is None:
+            raise Unavailable("The network service failed.", details=details)
+        raise family(message or "The network service refused the request.", details=details)
+
+
+def _is_owned(port: dict[str, Any]) -> bool:
+    return bool((port.get("binding:profile") or {}).get(_OWNED))
+
+
+def _profile(port: dict[str, Any], nic: int, tag: str | None, *, owned: bool) -> dict[str, Any]:
+    profile = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS} | {_NIC: nic}
+    if owned:
+        profile[_OWNED] = True
+    return profile | {_TAG: tag} if tag else profile
+
+
+def _vif(port: dict[str, Any], network: dict[str, Any], subnets: dict[str, dict[str, Any]], servers: dict[str, str]) -> Vif:
+    kind = port.get("binding:vif_type", "unbound")
+    if kind == "binding_failed":
+        raise Conflict(f"Binding failed for port {port['id']}, please check neutron logs for more information.")
+    profile = port.get("binding:profile") or {}
+    details = port.get("binding:vif_details") or {}
+    used = [subnets[fixed["subnet_id"]] for fixed in port["fixed_ips"] if fixed["subnet_id"] in subnets]
+    return Vif(
+        port_id=port["id"], network_id=port["network_id"], label=network.get("name", ""), mac=port["mac_address"], vif_type=kind,
+        bridge=_bridge(kind, port, details), tap=f"tap{port['id'][:11]}", mtu=network.get("mtu") or 1500,
+        fixed_ips=tuple(
+            FixedIp(address=f["ip_address"], subnet_id=f["subnet_id"], version=6 if ":" in f["ip_address"] else 4) for f in port["fixed_ips"]
+        ),
+        subnets=tuple(_subnets(used, servers)), security_groups=tuple(port.get("security_groups") or ()), owned=_is_owned(port),
+        tag=profile.get(_TAG), details={key: str(value) for key, value in details.items()},
+    )
+
+
+def _bridge(kind: str, port: dict[str, Any], details: dict[str, Any]) -> str | None:
+    """The bridge as ML2's agents name it: linuxbridge's per network, Open vSwitch's integration bridge."""
+    if kind == "bridge":
+        return str(details.get("bridge_name") or f"brq{port['network_id'][:11]}")
+    return str(details.get("bridge_name") or "br-int") if kind == "ovs" else None
+
+
+def _subnets(found: Iterable[dict[str, Any]], servers: dict[str, str]) -> Iterable[Subnet]:
+    for subnet in {s["id"]: s for s in found}.values():
+        yield Subnet(
+            id=subnet["id"], cidr=subnet["cidr"], version=subnet["ip_version"], gateway=subnet["gateway_ip"],
+            dhcp_server=servers.get(subnet["id"]) if subnet["enable_dhcp"] else None, dns=tuple(subnet["dns_nameservers"]),
+            routes=tuple((route["destination"], route["nexthop"]) for route in subnet["host_routes"]),
+        )

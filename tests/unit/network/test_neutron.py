@@ -1,0 +1,117 @@
+"""The client of a real Neutron, against the best fake there is: our own network API."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+from webob import Request
+
+from novalike.api.http.application import CONTEXT_KEY
+from novalike.api.network.app import application
+from novalike.context import RequestContext
+from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
+from novalike.network.local.service import LocalNetworks
+from novalike.network.neutron import NeutronClient
+from novalike.objects.network_info import RequestedNetwork
+from tests.fakes import services as fakes
+from tests.unit.network.local.conftest import ADMIN, ALICE, BOB, caller, server
+
+SERVICE = RequestContext(user_id="nova", project_id="service", roles=("admin", "service"), is_admin=True)
+
+
+class Neutron:
+    """The API as the client sends to it."""
+
+    def __init__(self, sqlite: Any) -> None:
+        made = fakes.services(sqlite)
+        self.local = LocalNetworks(made.conf, made.cells, made.clock)
+        self.app = application(replace(made, local={"network": self.local}))
+        self.sent: list[tuple[str, str]] = []
+
+    def __call__(self, method: str, path: str, params: Any, body: Any) -> tuple[int, Any]:
+        self.sent.append((method, path))
+        request = Request.blank(f"/v2.0{path}?{urlencode(params, doseq=True)}", method=method)
+        request.environ[CONTEXT_KEY] = SERVICE
+        if body is not None:
+            request.body, request.content_type = orjson.dumps(body), "application/json"
+        response = request.get_response(self.app)
+        return response.status_int, orjson.loads(response.body) if response.body else None
+
+    def network(self, ctxt: RequestContext = ALICE, cidr: str = "10.0.0.0/24", **values: Any) -> Any:
+        network = self.local.networks.create(ctxt, [{"name": "net", **values}])[0]
+        self.local.subnets.create(ctxt, [{"network_id": network.id, "cidr": cidr}])
+        return network
+
+
+@pytest.fixture
+def neutron(sqlite) -> Neutron:
+    return Neutron(sqlite)
+
+
+@pytest.fixture
+def client(neutron) -> NeutronClient:
+    return NeutronClient(neutron)
+
+
+def wanted(network, **values) -> RequestedNetwork:
+    return RequestedNetwork(network_id=network.id, **values)
+
+
+def test_what_the_caller_may_not_use_is_refused(neutron, client) -> None:
+    mine, theirs, outside = neutron.network(), neutron.network(BOB), neutron.network(ADMIN, external=True)
+    port = neutron.local.ports.create(ALICE, [{"network_id": mine.id}])[0]
+    for request, error in (
+        (wanted(theirs), NotFound), (wanted(outside), Forbidden), (wanted(mine, fixed_ip=port.fixed_ips[0][1]), Invalid),
+        (RequestedNetwork(port_id="x"), NotFound), (RequestedNetwork(port_id="../networks"), NotFound), (RequestedNetwork(), Invalid),
+    ):
+        with pytest.raises(error):
+            client.validate(ALICE, (request,), count=1)
+    with pytest.raises(NotFound):
+        client.validate(BOB, (RequestedNetwork(port_id=port.id),), count=1)
+    with pytest.raises(NotFound):
+        client.validate(ALICE, (wanted(mine),), count=1, security_groups=("nonsense",))
+    with pytest.raises(OverQuota):
+        client.validate(ALICE, (wanted(mine),), count=500)
+    assert client.validate(ALICE, None, count=1) == (wanted(mine),)
+    assert client.validate(ALICE, (RequestedNetwork(port_id=port.id),), count=1)[0].network_id == mine.id
+    neutron.network()
+    with pytest.raises(Conflict):
+        client.validate(ALICE, None, count=1)
+
+
+def test_ports_are_made_found_again_and_freed(neutron, client) -> None:
+    first, second = neutron.network(name="first"), neutron.network(name="second", cidr="10.1.0.0/24")
+    brought = neutron.local.ports.create(ALICE, [{"network_id": second.id}])[0]
+    one = server()
+    asked = (wanted(first, tag="blue"), RequestedNetwork(network_id=second.id, port_id=brought.id))
+    vifs = client.allocate(caller(), one, asked, host="h1")
+    assert [(v.label, v.fixed_ips[0].address, v.owned, v.tag) for v in vifs] == [("first", "10.0.0.2", True, "blue"), ("second", "10.1.0.2", False, None)]
+    assert vifs[0].bridge == f"brq{first.id[:11]}"
+    assert neutron.local.ports.get(ADMIN, vifs[0].port_id).project_id == ALICE.project_id
+    again = client.allocate(caller(), one, asked, host="h2")
+    assert [v.port_id for v in again] == [v.port_id for v in vifs]
+    assert neutron.local.ports.get(ADMIN, brought.id).host == "h2"
+    assert client.info(caller(), one.uuid) == again
+    with pytest.raises(Conflict):
+        client.allocate(caller(), server(), asked[1:], host="h1")
+    for _ in range(2):
+        client.free(caller(), one.uuid)
+    left = neutron.local.ports.get(ADMIN, brought.id)
+    assert (left.device_id, left.host, left.profile) == ("", "", {})
+    with pytest.raises(NotFound):
+        neutron.local.ports.get(ADMIN, vifs[0].port_id)
+
+
+def test_freeing_nothing_frees_nothing(neutron, client) -> None:
+    neutron.local.ports.create(ALICE, [{"network_id": neutron.network().id}])
+    client.free(caller(), "")
+    assert ("DELETE", "/ports") not in {(method, path[:6]) for method, path in neutron.sent}
+
+
+def test_a_failing_neutron_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        NeutronClient(lambda *_: (500, None)).info(caller(), "x")
