@@ -94,7 +94,7 @@ class ComputeDialect:
 
     def locate(self, request: Request) -> str:
         """Answer the path without the project id, which must be the caller's."""
-        path = request.path_info
+        path: str = request.path_info
         _, _, rest = path.partition("/")
         first, _, rest = rest.partition("/")
         own = request.context.project_id

@@ -6,7 +6,7 @@ import base64
 import logging
 import uuid as uuid_module
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from novalike.api.operations import disks, images, names, quotas, zones
 from novalike.api.operations.disks import RequestedDisk
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import action_log, flavors, instances, keypairs, mappings, secret_keys, tasks
+from novalike.db import action_log, block_devices, flavors, instances, keypairs, mappings, secret_keys, tasks
 from novalike.db import quotas as quota_rows
 from novalike.exception import Forbidden, Invalid, NotBuilt, NotFound, OverQuota, Unavailable
 from novalike.objects.block_device import BlockDevice
@@ -105,14 +105,14 @@ class Creator:
         services = self._services
         cell = services.cells.for_new_instance()
         resolved = self._resolve(ctxt, request, cell)
+        password = request.admin_password or Secret(names.password(services.conf.password_length))
+        state = self._state(request, resolved, password)
         uuids = services.cells.shared.write(
             mappings.reserve, [str(uuid_module.uuid4()) for _ in range(request.maximum)], cell=cell, project_id=ctxt.project_id,
             user_id=ctxt.user_id, cores=resolved.flavor.vcpus, ram=resolved.flavor.memory_mb,
             defaults=quotas.defaults(services.conf.quota), minimum=request.minimum,
         )
-        password = request.admin_password or Secret(names.password(services.conf.password_length))
         reservation = names.reservation_id()
-        state = self._state(request, resolved, password)
         new = [
             self._instance(ctxt, request, resolved, uuid, index=index, count=len(uuids), reservation=reservation)
             for index, uuid in enumerate(uuids)
@@ -140,9 +140,7 @@ class Creator:
         destination = zones.parse(request.availability_zone or services.conf.default_schedule_zone)
         zones.check(services, cell, destination)
         zones.check_host(services, cell, request.requested_host, request.requested_node)
-        block_devices = disks.complete(
-            request.disks, image.id, flavor, most_local=services.conf.max_local_block_devices,
-        )
+        local_disks = disks.complete(request.disks, image.id, flavor, most_local=services.conf.max_local_block_devices)
         try:
             networks = services.networks.validate(
                 ctxt, request.networks, count=request.maximum, security_groups=request.security_groups,
@@ -150,7 +148,7 @@ class Creator:
         except NotFound as error:                # of something in the body, not of the resource: Nova says 400
             raise Invalid(str(error)) from error
         return _Resolved(
-            flavor=flavor, image=image, keypair=keypair, networks=networks, destination=destination, block_devices=block_devices,
+            flavor=flavor, image=image, keypair=keypair, networks=networks, destination=destination, block_devices=local_disks,
         )
 
     def _state(self, request: CreateServers, resolved: _Resolved, password: Secret) -> BuildState:
@@ -206,6 +204,7 @@ class Creator:
                     session, kind="build", instance_uuid=instance.uuid, epoch=instance.epoch, step="place", state=state,
                     caller=caller, now=now,
                 ))
+                block_devices.create(session, instance.uuid, _own(state.block_devices), now=now)
                 action_log.start(session, "create", instance.uuid, caller, now)
             return stored, ids
         try:
@@ -220,6 +219,11 @@ class Creator:
 def caller_of(ctxt: RequestContext) -> Caller:
     """Answer who asks, in the form that is stored with the work."""
     return Caller(user_id=ctxt.user_id or "", project_id=ctxt.project_id or "", request_id=ctxt.request_id)
+
+
+def _own(devices: tuple[BlockDevice, ...]) -> tuple[BlockDevice, ...]:
+    """Answer the disks for one of several servers: the same, under ids of their own."""
+    return tuple(replace(device, uuid=str(uuid_module.uuid4())) for device in devices)
 
 
 def _flavor(session: Session, ctxt: RequestContext, flavor_id: str) -> Flavor:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from novalike.api.operations.create import caller_of
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import instance_actions
+from novalike.db import block_devices, instance_actions
 from novalike.exception import Conflict
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS
-from novalike.objects.tasks import ActionOrder
+from novalike.objects.tasks import ActionOrder, Fence
 from novalike.rpc.compute import Console, Lifecycle
 
 
@@ -18,16 +21,18 @@ def act(
     arguments: dict[str, str] | None = None,
 ) -> None:
     """Accept an action (a key of ACTIONS) and have the server's host do it. Raises Conflict in Nova's words, NotFound."""
-    fence = services.cells.of_instance(instance.uuid).write(
-        instance_actions.begin, instance, action, caller_of(ctxt), now=services.clock.now(), arguments=arguments,
-        pass_lock=pass_lock,
-    )
+    def begin(session: Session) -> tuple[Fence, tuple[BlockDevice, ...]]:
+        fence = instance_actions.begin(
+            session, instance, action, caller_of(ctxt), now=services.clock.now(), arguments=arguments, pass_lock=pass_lock,
+        )
+        return fence, block_devices.of_instance(session, instance.uuid)
+    fence, disks = services.cells.of_instance(instance.uuid).write(begin)
     host = instance.host
     if host is None:                             # it was built in this moment: the sweep knows its host
         return
     order = ActionOrder(
-        fence=fence, action=action, instance=instance, vifs=instance.network_info, deadline=ACTIONS[action].deadline,
-        arguments=arguments or {},
+        fence=fence, action=action, instance=instance, vifs=instance.network_info, block_devices=disks,
+        deadline=ACTIONS[action].deadline, arguments=arguments or {},
     )
     services.doorbell.post(lambda: services.compute(Lifecycle, host).act(ctxt, order=order))
 
