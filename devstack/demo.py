@@ -45,7 +45,8 @@ def main(words: list[str] | None = None) -> int:
         with step("small guest image"):
             image = guest_image.build()
     stack.up(running or Settings(shape=given.shape, driver=given.driver, ports=settings_module.ports(given.port_base)))
-    cloud = openstack.connect(cloud="novalike-admin", load_envvars=False, config_files=[str(stack.state / "clouds.yaml")])
+    config = openstack.config.OpenStackConfig(config_files=[str(stack.state / "clouds.yaml")], load_envvars=False)
+    cloud = openstack.connection.Connection(config=config.get_one(cloud="novalike-admin"))
     server = boot(cloud, stack, image)
     show(cloud, stack, server, image, time.monotonic() - begun)
     return 0
@@ -71,10 +72,9 @@ def boot(cloud: Any, stack: Stack, image: GuestImage | None) -> Any:
         name=NAME, image_id=picture.id, flavor_id=flavor.id, key_name=key, networks=[{"uuid": network.id}], metadata={"made-by": "demo"},
     )
     with Live(console=OUT, refresh_per_second=8, transient=True) as live:
-        while server.status == "BUILD":
+        while (server := cloud.compute.get_server(server.id)).status == "BUILD":
             live.update(Text.assemble(("  … ", "dim"), f"server: {server.status} {server.task_state or ''} ({time.monotonic() - begun:.1f} s)"))
             time.sleep(0.1)
-            server = cloud.compute.get_server(server.id)
     if server.status != "ACTIVE":
         OUT.print(f"  [red]✗[/] server: {server.status}: {(server.fault or {}).get('message', '')}")
         raise SystemExit(1)

@@ -12,14 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from novalike import conf as configuration
 from novalike.db import connections
 from novalike.exception import NovalikeError
-from novalike.manage import cell, db, host, placement, task
+from novalike.manage import cell, db, host, identity, placement, task
 from novalike.manage.command import Command, Session
 from novalike.manage.output import Output
 
-COMMANDS: tuple[Command, ...] = (*db.COMMANDS, *cell.COMMANDS, *host.COMMANDS, *task.COMMANDS, *placement.COMMANDS)
+COMMANDS: tuple[Command, ...] = (
+    *db.COMMANDS, *cell.COMMANDS, *host.COMMANDS, *task.COMMANDS, *placement.COMMANDS, *identity.COMMANDS,
+)
 GROUPS = {
     "db": "The databases' tables.", "cell": "Where instances live.", "host": "Hypervisors.", "task": "Durable tasks.",
-    "placement": "Claims, and what nobody owns.",
+    "placement": "Claims, and what nobody owns.", "identity": "Accounts of the local identity service.",
 }
 
 
