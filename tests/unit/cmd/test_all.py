@@ -36,7 +36,8 @@ class Cloud:
 
     def ask(self, method, path, body=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json", **headers})
+        sent = body if isinstance(body, bytes) else body and json.dumps(body)
+        connection.request(method, path, sent, {"Content-Type": "application/json", **headers})
         answer = connection.getresponse()
         found = answer.status, json.loads(answer.read() or b"null"), answer.headers
         connection.close()
@@ -98,3 +99,28 @@ def test_a_cloud_from_nothing_and_again(start, tmp_path):
     assert again.stop() == 0
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log, log[-3000:]
+
+
+def test_a_server_becomes_active_and_goes(start):
+    cloud = start()
+    said = {"X-Auth-Token": cloud.token(), "OpenStack-API-Version": "compute 2.90"}
+    status, image, _ = cloud.ask("POST", "/image/v2/images", {"name": "zero", "disk_format": "raw", "container_format": "bare"}, **said)
+    assert status == 201, image
+    status, _, _ = cloud.ask("PUT", f"/image/v2/images/{image['id']}/file", bytes(1024), **said | {"Content-Type": "application/octet-stream"})
+    assert status == 204
+    wanted = {"name": "one", "flavorRef": "0", "imageRef": image["id"], "networks": "none"}
+    status, body, _ = cloud.ask("POST", "/compute/v2.1/servers", {"server": wanted}, **said)
+    assert status == 202, body
+    path = f"/compute/v2.1/servers/{body['server']['id']}"
+
+    def until(condition):
+        deadline = time.monotonic() + 20
+        while not condition(found := cloud.ask("GET", path, **said)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        return found[1]
+    server = until(lambda found: found[1]["server"]["status"] in ("ACTIVE", "ERROR"))["server"]
+    assert server["status"] == "ACTIVE", server
+    assert cloud.ask("DELETE", path, **said)[0] == 204
+    until(lambda found: found[0] == 404)
+    assert cloud.stop() == 0
