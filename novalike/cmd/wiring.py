@@ -87,8 +87,12 @@ class Wiring:
 
     @cached_property
     def networks(self) -> Any:
-        """The network.client.NetworkClient."""
-        return self.local["network"].client
+        """The network.client.NetworkClient: a real Neutron's where [neutron] names one."""
+        if "network" in self.local:
+            return self.local["network"].client
+        from novalike.network import neutron
+
+        return neutron.NeutronClient(neutron.connect(self.conf))
 
     def _compute(self, interface: type, host: str) -> Any:
         return engine.client(interface, self.transport, server=host)
