@@ -76,9 +76,13 @@ def start(state_dir: str | Path, *, network_namespace: str | None = None, timeou
     if not _holder(state):
         _write_configuration(state)
         enter = ["nsenter", f"--net=/run/netns/{network_namespace}"] if network_namespace else []
-        command = [*enter, "unshare", "--mount", "--propagation", "private", sys.executable, str(Path(__file__).resolve()), "hold", str(state)]
+        # setsid --fork: the holder is nobody's child, so that it does not stay a zombie of whoever started it.
+        command = [
+            "setsid", "--fork", *enter, "unshare", "--mount", "--propagation", "private",
+            sys.executable, str(Path(__file__).resolve()), "hold", str(state),
+        ]
         with (state / "holder.log").open("ab") as log:
-            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True)
     deadline = time.monotonic() + timeout
     while not _answers(path):
         if time.monotonic() > deadline:

@@ -95,7 +95,7 @@ class LibvirtDriver:
             self._disks.make(request, self._config_drive(request, wanted))
             vif.plug(request.vifs)
             xml, root_device = self._xml(request, wanted)
-            self._host.call(guest.start, xml)
+            self._host.call(guest.restart, instance.uuid, xml)
         return root_device
 
     def destroy(self, instance_uuid: str, instance_name: str, vifs: tuple[Vif, ...]) -> None:
@@ -196,9 +196,10 @@ class LibvirtDriver:
         """Answer what this host's configuration decides; the KVM probe runs at the first call."""
         with self._lock:
             if self._chosen is None:
-                options = self._conf.libvirt
+                options, kind = self._conf.libvirt, self._guest_type()
                 self._chosen = HostChoices(
-                    type=self._guest_type(), architecture=os.uname().machine, version=packages.version("novalike"),
+                    type=kind, uefi=self._host.call(inventory.has_uefi, guest_type=kind), architecture=os.uname().machine,
+                    version=packages.version("novalike"),
                     machine_types=dict(entry.split("=", 1) for entry in options.hw_machine_type if "=" in entry),
                     cpu_mode=options.cpu_mode, cpu_models=tuple(options.cpu_models), cpu_flags=tuple(options.cpu_model_extra_flags),
                     tb_cache_mb=options.tb_cache_size, disk_cache=self._disk_cache(), disk_discard=options.hw_disk_discard or "unmap",

@@ -51,11 +51,6 @@ def everyone(connection: Any) -> list[tuple[str, str, PowerState]]:
     ]
 
 
-def start(connection: Any, xml: str) -> None:
-    """Define a domain and start it; the definition replaces one of the same uuid."""
-    connection.defineXML(xml).create()
-
-
 def start_unless_running(connection: Any, uuid: str, xml: str) -> None:
     """Start a guest from a new definition; one that runs is left alone, one that is paused or saved starts afresh."""
     domain = find(connection, uuid)
@@ -65,11 +60,11 @@ def start_unless_running(connection: Any, uuid: str, xml: str) -> None:
         destroy(domain)
         if domain.hasManagedSaveImage():
             domain.managedSaveRemove()                   # the memory of another definition
-    start(connection, xml)
+    connection.defineXML(xml).create()
 
 
 def restart(connection: Any, uuid: str, xml: str) -> None:
-    """Cut a guest's power and start it from a new definition."""
+    """Start a guest from a new definition, cutting its power first if it runs."""
     domain = find(connection, uuid)
     if domain is not None:
         destroy(domain)

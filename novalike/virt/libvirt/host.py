@@ -62,9 +62,16 @@ class Host:
     def call(self, function: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(connection, ...)` in a native thread: it may make several libvirt calls, and touch nothing of ours.
 
-        Raises Unavailable when libvirtd does not answer or the connection broke in the middle (what was under way may or
-        may not have happened), and the function's own libvirtError otherwise.
+        It runs a second time when the connection broke in the middle, so it must stand finding its work half or wholly
+        done. Raises Unavailable when libvirtd does not answer, and the function's own libvirtError otherwise.
         """
+        connection = self.connection()
+        try:
+            return native(function, connection, *args, **kwargs)
+        except libvirt.libvirtError as error:
+            if not _lost(error, connection):
+                raise
+            LOG.warning("libvirt's connection broke in the middle of %s; doing it again", function.__name__)
         connection = self.connection()
         try:
             return native(function, connection, *args, **kwargs)

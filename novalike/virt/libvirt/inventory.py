@@ -19,7 +19,7 @@ _GIB, _MIB = 1 << 30, 1 << 20
 #: What the driver can do, as traits. Each is added with the feature it names.
 _ABILITIES = (
     "COMPUTE_NODE", "COMPUTE_IMAGE_TYPE_AKI", "COMPUTE_IMAGE_TYPE_AMI", "COMPUTE_IMAGE_TYPE_ARI", "COMPUTE_IMAGE_TYPE_ISO",
-    "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_SECURITY_UEFI_STATEFUL",
+    "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_FIRMWARE_BIOS",
 )
 _ARCHITECTURES = {"x86_64": "HW_ARCH_X86_64", "i686": "HW_ARCH_I686", "aarch64": "HW_ARCH_AARCH64"}
 
@@ -35,6 +35,12 @@ def read(connection: Any, *, guest_type: str, guest_cpu: Cpu) -> dict[str, Any]:
         "supported": _supported(capabilities, guest_type), "capabilities": {"hypervisor_type": connection.getType()},
         "traits": tuple(sorted(_traits(connection, architecture, guest_type, guest_cpu))),
     }
+
+
+def has_uefi(connection: Any, *, guest_type: str) -> bool:
+    """Answer whether UEFI firmware for guests is installed. Runs in a native thread (Host.call)."""
+    known = _domain_capabilities(connection, os.uname().machine, guest_type)
+    return any(value.text == "efi" for value in known.findall("os/enum[@name='firmware']/value"))
 
 
 def local_gb(path: str) -> int:
@@ -103,6 +109,7 @@ def _supported(capabilities: ET.Element, guest_type: str) -> tuple[tuple[str, st
 
 def _traits(connection: Any, architecture: str, guest_type: str, guest_cpu: Cpu) -> set[str]:
     traits = set(_ABILITIES)
+    traits |= {"COMPUTE_FIRMWARE_UEFI"} if has_uefi(connection, guest_type=guest_type) else set()
     traits |= {f"COMPUTE_STORAGE_BUS_{bus.upper()}" for bus in demands.DISK_BUSES}
     traits |= {f"COMPUTE_NET_VIF_MODEL_{model.upper()}" for model in demands.VIF_MODELS}
     traits |= {f"COMPUTE_GRAPHICS_MODEL_{model.upper()}" for model in _video_models(connection, architecture, guest_type)}

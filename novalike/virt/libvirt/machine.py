@@ -33,6 +33,7 @@ class HostChoices:
 
     type: str                                            # kvm or qemu
     architecture: str = "x86_64"
+    uefi: bool = True                                    # firmware for it is installed
     version: str = "0"                                   # ours, shown to guests
     machine_types: dict[str, str] = field(default_factory=dict)
     cpu_mode: str | None = None
@@ -62,6 +63,8 @@ class Files:
 def machine(request: SpawnRequest, demands: Demands, files: Files, host: HostChoices, *, made: datetime) -> tuple[Domain, str | None]:
     """Answer the domain and its root device's name. Raises BuildFailed for combinations which no machine has."""
     instance, flavor = request.instance, request.instance.flavor
+    if demands.uefi and not host.uefi:
+        raise BuildFailed("The image demands UEFI firmware, which is not installed on the host.")
     machine_type = demands.machine_type or host.machine_types.get(host.architecture) or _MACHINES.get(host.architecture, "virt")
     disks = tuple(_disks(demands, files, host, machine_type))
     root = next((disk for disk, file in zip(disks, files.disks, strict=True) if file.role == ROOT), None)

@@ -1,0 +1,248 @@
+"""The driver contract over a real libvirtd, and what only real guests can show."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import signal
+import statistics
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import libvirt
+import pytest
+
+from devstack import libvirtd
+from novalike.exception import BuildFailed
+from novalike.objects.flavor import Flavor
+from novalike.objects.image import ImageSource
+from novalike.objects.instance import Instance
+from novalike.objects.network_info import Vif
+from novalike.objects.secret import Secret
+from novalike.objects.states import PowerState
+from novalike.privileged import links
+from novalike.virt.driver import Driver, SpawnRequest
+from novalike.virt.libvirt.driver import LibvirtDriver
+from tests.factories_compute import config
+from tests.factories_instances import instance
+from tests.fakes import image_files
+from tests.laws.driver_contract import DriverContract, eventually
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.root]
+TINY = Flavor(flavorid="1", name="m1.tiny", vcpus=1, memory_mb=128, root_gb=1)
+EXPECTED = Path(__file__).parents[1] / "unit" / "virt" / "libvirt" / "expected"
+
+
+@pytest.fixture(scope="module")
+def images(tiny_image):
+    """Where the image service serves the small guest: disk, kernel with ramdisk, and a root file system for those."""
+    with image_files.serve() as server:
+        yield {
+            name: server.add(name, (tiny_image / name).read_bytes(), kind)
+            for name, kind in (("tiny.qcow2", "qcow2"), ("tiny.ext4", "ami"), ("tiny.vmlinuz", "aki"), ("tiny.initrd", "ari"))
+        }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """State of the compute host; its image cache is filled once."""
+    return tmp_path_factory.mktemp("compute")
+
+
+@pytest.fixture
+def driver(libvirt_uri, folder):
+    return LibvirtDriver(config(folder, libvirt__connection_uri=libvirt_uri))
+
+
+@pytest.fixture(scope="module")
+def bridge():
+    name = f"nlt{uuid.uuid4().hex[:8]}"
+    yield name
+    links.delete(name)
+
+
+def kernel_request(server: Instance, images: dict[str, ImageSource], vifs: tuple[Vif, ...] = ()) -> SpawnRequest:
+    return SpawnRequest(
+        instance=replace(server, flavor=TINY), vifs=vifs, image=images["tiny.ext4"], kernel=images["tiny.vmlinuz"],
+        ramdisk=images["tiny.initrd"],
+    )
+
+
+class TestLibvirtDriver(DriverContract):
+    patience = 5.0
+
+    @pytest.fixture(autouse=True)
+    def _surroundings(self, images, bridge, libvirt_uri):
+        self.images, self.bridge, self.uri = images, bridge, libvirt_uri
+
+    def request_for(self, server: Instance) -> SpawnRequest:
+        number = server.id % 0xFFFFFF
+        vif = Vif(
+            port_id=f"{number:08x}-0000-4000-8000-000000000000", network_id="n", label="net", bridge=self.bridge, tap=f"tap{number:08x}-00",
+            mac=f"fa:16:3e:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}", mtu=1450,
+        )
+        return kernel_request(server, self.images, (vif,))
+
+    def powers_itself_off(self, driver: Driver, server: Instance) -> None:
+        other = libvirt.open(self.uri)
+        try:
+            other.lookupByUUIDString(server.uuid).destroy()
+        except libvirt.libvirtError as error:            # a libvirtd which just started says so of guests it stops
+            assert error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
+        other.close()
+
+    def test_usage_counts_running_guests(self, started, server, request_):
+        """Memory is the whole host's here, on which others work as well."""
+        before = started.usage()
+        started.spawn(request_)
+        during = started.usage()
+        assert during.running_vms == before.running_vms + 1
+        assert during.memory_mb_used > 0 and during.local_gb_used > 0 and "load average" in during.uptime
+
+    def test_destroy_leaves_no_tap(self, started, server, request_):
+        started.spawn(request_)
+        assert f"tap:{request_.vifs[0].tap}" in started.leftovers(server.uuid, request_.vifs)
+        started.destroy(server.uuid, server.name, request_.vifs)
+        assert started.leftovers(server.uuid, request_.vifs) == ()
+        assert links.is_bridge(self.bridge), "the bridge belongs to the network, not to the server"
+
+    def test_guests_and_news_survive_a_killed_libvirtd(self, started, server, request_, heard, libvirt_state):
+        started.spawn(request_)
+        heard.clear()
+        os.kill(libvirtd.daemon_pid(libvirt_state), signal.SIGKILL)
+        eventually(lambda: (server.uuid, PowerState.RUNNING) in heard, 15, f"nothing was told after reconnecting, only {heard}")
+        assert started.power_state(server.uuid) is PowerState.RUNNING
+        self.powers_itself_off(started, server)
+        eventually(lambda: (server.uuid, PowerState.SHUTDOWN) in heard, 5, f"events of the new connection are not heard, only {heard}")
+
+    def test_a_half_made_guest_is_replaced(self, started, server, request_):
+        """As left by a daemon which died between defining and starting."""
+        started.spawn(request_)
+        started.power_off(server.uuid, timeout=0)
+        Path(started._disks.file(server.uuid, "disk")).unlink()
+        started.spawn(request_)
+        assert started.power_state(server.uuid) is PowerState.RUNNING
+
+    def test_a_name_which_another_guest_has_is_a_failed_build(self, started, server, request_):
+        started.spawn(request_)
+        twin = replace(request_, instance=replace(request_.instance, uuid=str(uuid.uuid4())))
+        try:
+            with pytest.raises(BuildFailed) as failure:
+                started.spawn(twin)
+            assert server.name not in str(failure.value), "users do not know the hypervisor's names"
+        finally:
+            started.destroy(twin.instance.uuid, server.name, ())
+        assert started.power_state(server.uuid) is PowerState.RUNNING, "the other guest was harmed"
+
+
+def test_kvm_is_not_believed_unless_it_runs_something(driver, folder):
+    driver.start(lambda *_: None)
+    kinds = {kind for _, kind, _ in driver.inventory().supported}
+    driver.stop()
+    assert "qemu" in kinds
+    assert ("kvm" in kinds) == ('"works": true' in (folder / "kvm-probe.json").read_text() if (folder / "kvm-probe.json").exists() else False)
+
+
+@pytest.mark.parametrize("shape", sorted(file.stem for file in EXPECTED.glob("*.xml")))
+def test_libvirt_finds_the_checked_in_domains_valid(libvirt_uri, shape):
+    connection = libvirt.open(libvirt_uri)
+    text = (EXPECTED / f"{shape}.xml").read_text()
+    if 'type="kvm"' in text and not os.path.exists("/dev/kvm"):
+        text = text.replace('type="kvm"', 'type="qemu"', 1).replace('mode="host-model"', 'mode="maximum"')
+    domain = connection.defineXMLFlags(text, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
+    connection.close()
+
+
+@pytest.fixture
+def started(driver):
+    driver.start(lambda *_: None)
+    yield driver
+    driver.stop()
+
+
+def boots(driver: LibvirtDriver, request: SpawnRequest, words: bytes = b"tiny: ssh ready", seconds: float = 90) -> str:
+    """Spawn, wait for words on the console, and answer its text."""
+    driver.spawn(request)
+    eventually(
+        lambda: words in driver.console_output(request.instance.uuid, None, 1 << 20), seconds,
+        f"{words!r} is not on the console",
+    )
+    return driver.console_output(request.instance.uuid, None, 1 << 20).decode(errors="replace")
+
+
+@pytest.fixture
+def server(started):
+    ours = instance(
+        id=uuid.uuid4().int % 0x7FFFFFFF, display_name="Live 1", hostname="live-1", flavor=TINY, config_drive=True, key_name="mine",
+        key_data="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ mine", user_data=base64.b64encode(b"#!/bin/sh\nexit 7\n").decode(),
+    )
+    yield ours
+    started.destroy(ours.uuid, ours.name, ())
+    assert started.leftovers(ours.uuid) == ()
+
+
+def test_a_guest_reads_its_config_drive(started, server, images):
+    text = boots(started, replace(kernel_request(server, images), admin_password=Secret("opensesame")), b"user-data: exit")
+    assert f"tiny: instance {server.uuid} name live-1 from config drive /dev/sr0, 1 key(s)" in text
+    assert "user-data: exit 7" in text
+    assert "login:" in text
+
+
+def test_a_bootable_disk_on_q35_shuts_down_and_reboots_when_asked(started, server, images):
+    wanted = replace(server, image_properties={"hw_machine_type": "q35", "hw_qemu_guest_agent": "yes"}, user_data=None)
+    request = SpawnRequest(instance=wanted, vifs=(), image=images["tiny.qcow2"])
+    text = boots(started, request)
+    assert f"instance {server.uuid} name live-1 from config drive" in text, "the config drive is invisible on q35"
+    began = time.monotonic()
+    started.reboot(request, hard=False, timeout=60)
+    assert time.monotonic() - began < 55, "the guest did not shut down by itself"
+    assert started.power_state(server.uuid) is PowerState.RUNNING
+    eventually(
+        lambda: b"tiny: ssh ready" in started.console_output(server.uuid, None, 1 << 20), 60, "it does not come up again",
+    )
+    began = time.monotonic()
+    started.power_off(server.uuid, timeout=60)
+    assert time.monotonic() - began < 55
+    assert started.power_state(server.uuid) is PowerState.SHUTDOWN
+
+
+def test_uefi(started, server, images):
+    if "COMPUTE_FIRMWARE_UEFI" not in started.inventory().traits:
+        pytest.skip("ovmf is not installed")
+    wanted = replace(
+        server, user_data=None, flavor=replace(TINY, memory_mb=256),
+        image_properties={"hw_machine_type": "q35", "hw_firmware_type": "uefi"},
+    )
+    text = boots(started, SpawnRequest(instance=wanted, vifs=(), image=images["tiny.qcow2"]))
+    assert f"instance {server.uuid}" in text
+
+
+def test_spawning_costs_little_more_than_defining_and_starting_by_hand(started, server, images, libvirt_uri):
+    request = kernel_request(server, images)
+    started.spawn(request)
+    connection = libvirt.open(libvirt_uri)
+    text = connection.lookupByUUIDString(server.uuid).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    ours, by_hand = [], []
+    for _ in range(5):
+        started.destroy(server.uuid, server.name, ())
+        began = time.perf_counter()
+        started.spawn(request)
+        ours.append(time.perf_counter() - began)
+        started.power_off(server.uuid, timeout=0)
+        connection.lookupByUUIDString(server.uuid).undefine()
+        began = time.perf_counter()
+        connection.defineXML(text).create()
+        by_hand.append(time.perf_counter() - began)
+    connection.close()
+    extra = statistics.median(ours) - statistics.median(by_hand)
+    assert extra < 0.150, f"spawn takes {statistics.median(ours):.3f} s, by hand {statistics.median(by_hand):.3f} s"
+
+
+def test_the_image_is_what_the_service_announced(images, tiny_image, started, server, folder):
+    started.spawn(kernel_request(server, images))
+    name = hashlib.sha1(b"tiny.vmlinuz").hexdigest()
+    assert (folder / "instances" / "_base" / name).read_bytes() == (tiny_image / "tiny.vmlinuz").read_bytes()
