@@ -41,10 +41,11 @@ def reserve(
     if room < (len(uuids) if minimum is None else minimum):
         raise _over(limits, used, count=len(uuids) if minimum is None else minimum, cores=cores, ram=ram)
     granted = list(uuids[:room])
+    now = session.scalar(sa.select(now_ms()))
     session.execute(sa.insert(InstanceMapping), [
         {
             "uuid": uuid, "cell": cell, "project_id": project_id, "user_id": user_id, "cores": cores, "ram": ram,
-            "confirmed": 0, "created_at": _now(session), "released_at": None,
+            "confirmed": 0, "created_at": now, "released_at": None,
         } for uuid in granted
     ])
     return granted
@@ -70,10 +71,6 @@ def _over(limits: Mapping[str, int], used: Usage, *, count: int, cores: int, ram
         f"{', '.join(str(getattr(used, name)) for name in overs)} of {', '.join(str(limits[name]) for name in overs)} {names}",
         overs=overs,
     )
-
-
-def _now(session: Session) -> int:
-    return session.scalar(sa.select(now_ms())) or 0
 
 
 def release(session: Session, uuid: str) -> None:
