@@ -10,7 +10,7 @@ from enum import Enum, IntEnum, StrEnum
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from novalike.context import RequestContext
@@ -83,7 +83,7 @@ st.register_type_strategy(str, st.text(max_size=20))
 
 @pytest.mark.parametrize("cls", [*OBJECTS, RequestContext, Tree, Later], ids=lambda cls: cls.__name__)
 def test_every_object_survives_the_wire(cls):
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.from_type(cls))
     def survives(value):
         assert through_json(cls, value) == value
