@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import io
+import json
+import logging
 from collections.abc import Mapping
 
 import pycdlib
 
+LOG = logging.getLogger(__name__)
 LABEL = "config-2"
+
+
+def vendor_data(path: str | None) -> dict[str, object]:
+    """Answer the operator's static vendor data; empty when there is no file or it is no JSON object (which is logged)."""
+    if not path:
+        return {}
+    try:
+        with open(path, "rb") as file:
+            document = json.load(file)
+    except (OSError, ValueError) as error:
+        LOG.warning("Vendor data cannot be read from %s: %s", path, error)
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def image(tree: Mapping[str, bytes]) -> bytes:

@@ -187,9 +187,12 @@ class LibvirtDriver:
         """
         if not (request.instance.config_drive or wanted.config_drive or self._conf.force_config_drive or request.files):
             return None
+        options = self._conf.api
+        static = configdrive.vendor_data(options.vendordata_jsonfile_path if "StaticJSON" in options.vendordata_providers else None)
         return configdrive.image(metadata.config_drive_tree(metadata.Facts(
             instance=request.instance, vifs=request.vifs, block_devices=request.block_devices, files=request.files,
             admin_password=request.admin_password, dhcp_domain=self._conf.network.dhcp_domain, random_seed=os.urandom(512),
+            vendor_data=static,
         )))
 
     def _choices(self) -> HostChoices:

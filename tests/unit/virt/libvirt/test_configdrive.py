@@ -20,3 +20,12 @@ def test_files_read_back_by_their_own_names():
             disc.get_file_from_iso_fp(output, **{way: f"/{path}"})
             assert output.getvalue() == content, f"{path} by {way}"
     disc.close()
+
+
+def test_vendor_data_of_the_operator(tmp_path):
+    file = tmp_path / "vendor.json"
+    file.write_text('{"cloud": "ours"}')
+    assert configdrive.vendor_data(str(file)) == {"cloud": "ours"}
+    file.write_text("[1")
+    assert configdrive.vendor_data(str(file)) == {}, "broken vendor data must not stop a build"
+    assert configdrive.vendor_data(None) == configdrive.vendor_data(str(tmp_path / "none")) == {}
