@@ -16,7 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from devstack import guest_image, settings as settings_module
+from devstack import guest_image
+from devstack import settings as settings_module
 from devstack.guest_image import GuestImage
 from devstack.progress import step
 from devstack.settings import Settings

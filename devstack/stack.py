@@ -22,7 +22,8 @@ import urllib.error
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from devstack import credentials, libvirtd, mariadb, nodes, processes, rabbitmq, settings as settings_module
+from devstack import credentials, libvirtd, mariadb, nodes, processes, rabbitmq
+from devstack import settings as settings_module
 from devstack.client import Client
 from devstack.progress import step
 from devstack.settings import Settings
@@ -72,12 +73,17 @@ class Stack:
 
     def _up_embedded(self) -> None:
         settings = self._settings()
+        # Command line options stand in the file, too: everybody can read a process's arguments.
+        shared: dict[str, object] = {
+            "DEFAULT.state_dir": self.state / "cloud", "DEFAULT.listen": settings.address, "DEFAULT.port": settings.ports["compute"],
+            "DEFAULT.driver": settings.driver, "DEFAULT.computes": settings.computes,
+            "DEFAULT.admin_password": settings.admin_password, "DEFAULT.demo_password": settings.demo_password,
+        }
         if settings.driver == "libvirt":
             with step("libvirtd"):
-                uri = libvirtd.start(self.state / "libvirt")
-            self._write("novalike.conf", {"libvirt.connection_uri": uri})
-        else:
-            self._write("novalike.conf", {})
+                shared["libvirt.connection_uri"] = libvirtd.start(self.state / "libvirt")
+            shared["network.agent_state_path"] = self.state / "cloud" / "network"
+        self._write("novalike.conf", shared)
         with step("novalike-all"):
             self.start(self.daemons()[0])
             self._wait_for_apis()
@@ -92,7 +98,7 @@ class Stack:
             )
             database_url, broker_url = database.result(), broker.result()
         shared = {
-            "DEFAULT.transport_url": broker_url, "database.connection": f"{database_url}novalike",
+            "DEFAULT.state_path": self.state / "cloud", "DEFAULT.transport_url": broker_url, "database.connection": f"{database_url}novalike",
             "DEFAULT.osapi_compute_listen_port": settings.ports["compute"], "DEFAULT.metadata_listen_port": settings.ports["metadata"],
             "DEFAULT.identity_listen_port": settings.ports["identity"], "DEFAULT.image_listen_port": settings.ports["image"],
             "DEFAULT.network_listen_port": settings.ports["network"],
@@ -143,10 +149,7 @@ class Stack:
         settings = self._settings()
         conf = self.state / "novalike.conf"
         if settings.shape == "embedded":
-            return [Daemon("all", "all", (conf,), (
-                "--state-dir", str(self.state / "cloud"), "--port", str(settings.ports["compute"]), "--driver", settings.driver,
-                "--computes", str(settings.computes), "--admin-password", settings.admin_password, "--demo-password", settings.demo_password,
-            ))]
+            return [Daemon("all", "all", (conf,))]
         found = [Daemon(name, name, (conf,)) for name in CONTROL]
         if settings.driver == "fake":
             return [*found, Daemon("compute1", "compute", (self.state / "compute1.conf",), ("--computes", str(settings.computes)))]
@@ -260,11 +263,12 @@ class Stack:
             return
         libvirtd.stop(self.state / "libvirt")
         conf = self.state / ("novalike.conf" if settings.shape == "embedded" else "compute1.conf")
-        state = self.state / ("cloud" if settings.shape == "embedded" else "compute1")
-        subprocess.run(
-            [sys.executable, "-m", "novalike.cmd.network", "--config-file", str(conf), "--state-dir", str(state), "--remove"],
-            capture_output=True, timeout=60, check=False, cwd=TOP,
+        done = subprocess.run(
+            [sys.executable, "-m", "novalike.cmd.network", "--config-file", str(conf), "--remove"],
+            capture_output=True, text=True, timeout=60, check=False, cwd=TOP,
         )
+        if done.returncode != 0:
+            raise RuntimeError(f"not everything of the networks could be removed:\n{done.stderr[-2000:]}")
 
     def status(self) -> list[tuple[str, int | None]]:
         """Answer every process of the stack with its pid, None for one that does not run."""
@@ -279,9 +283,9 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="devstack/stack", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("up", "down", "status", "logs"))
     parser.add_argument("name", nargs="?", help="logs: of this daemon only")
-    parser.add_argument("--shape", choices=settings_module.SHAPES, default="embedded")
-    parser.add_argument("--driver", choices=settings_module.DRIVERS, default="libvirt")
-    parser.add_argument("--computes", type=int, default=1, help="compute hosts: fake ones in any number, libvirt ones each as a node")
+    parser.add_argument("--shape", choices=settings_module.SHAPES, help="default: embedded")
+    parser.add_argument("--driver", choices=settings_module.DRIVERS, help="default: libvirt")
+    parser.add_argument("--computes", type=int, help="compute hosts (default: 1): fake ones in any number, libvirt ones each as a node")
     parser.add_argument("--state", type=Path, default=TOP / ".stack", help="where everything of it lies (default: .stack)")
     parser.add_argument("--port-base", type=int, help="use consecutive ports from here instead of OpenStack's")
     parser.add_argument("--option", action="append", default=[], metavar="SECTION.NAME=VALUE", help="a configuration option for all daemons")
@@ -296,18 +300,27 @@ def main(words: list[str] | None = None) -> int:
         return 1
 
 
+def _wanted(before: Settings | None, given: argparse.Namespace) -> Settings:
+    """Answer the settings which the command line asks for; what it leaves out stays as it was. Raises RuntimeError for a
+    change which only a new stack can make."""
+    options = dict(option.partition("=")[::2] for option in given.option)
+    asked = {name: getattr(given, name) for name in ("shape", "driver", "computes") if getattr(given, name) is not None}
+    if given.port_base is not None:
+        asked["ports"] = settings_module.ports(given.port_base)
+    if before is None:
+        return Settings(**asked, options=options)
+    differs = [name for name, value in asked.items() if getattr(before, name) != value]
+    if differs:
+        raise RuntimeError(
+            f"there is a stack of another kind ({', '.join(differs)}) in {given.state}; take it down with --purge, or choose another --state",
+        )
+    return replace(before, options={**before.options, **options})
+
+
 def _run(stack: Stack, given: argparse.Namespace) -> int:
     if given.command == "up":
         begun = time.monotonic()
-        options = dict(option.partition("=")[::2] for option in given.option)
-        before = stack.settings
-        wanted = Settings(
-            shape=given.shape, driver=given.driver, computes=given.computes, ports=settings_module.ports(given.port_base), options=options,
-        )
-        if before is not None:                   # a second run keeps the passwords of the first
-            wanted = replace(
-                wanted, admin_password=before.admin_password, demo_password=before.demo_password, broker_password=before.broker_password,
-            )
+        wanted = _wanted(stack.settings, given)
         stack.up(wanted)
         print(f"The cloud is up ({time.monotonic() - begun:.1f} s). To use it:  . {stack.state}/openrc", file=sys.stderr)
     elif given.command == "down":

@@ -36,6 +36,7 @@ OPTIONS = [
     )),
     cfg.IntOpt("computes", default=1, min=1, max=1000, help="How many pretended hypervisors there are, with the fake driver."),
     cfg.StrOpt("admin-password", secret=True, help="Password of the user admin at the first start. Default: a random one."),
+    cfg.StrOpt("demo-password", secret=True, help="Password of the user demo at the first start. Default: there is no such user."),
     cfg.BoolOpt("defaults", default=True, help="Make the usual flavors at the first start."),
 ]
 
@@ -95,23 +96,13 @@ def parts(conf: cfg.ConfigOpts, arguments: Sequence[str] | None = None) -> Itera
     yield one.scheduler()
     if conf.compute_driver == "fake":
         for number in range(1, conf.computes + 1):
-            yield one.hypervisor(pretended(conf, number, arguments))
+            yield one.hypervisor(process.pretended(conf, number, lambda: decide(process.read("novalike-all", arguments, options=OPTIONS))))
     else:
         yield one.network_agent()
         yield one.hypervisor()
     for name in one.local:
         yield from one.chores(name)
     yield one.http("all", conf.listen, conf.port, one.api_services())
-
-
-def pretended(conf: cfg.ConfigOpts, number: int, arguments: Sequence[str] | None = None) -> cfg.ConfigOpts:
-    """Answer the configuration of one of several hypervisors in this process: the same but for its name and its folder."""
-    if conf.computes == 1:
-        return conf
-    own = decide(process.read("novalike-all", arguments, options=OPTIONS))
-    own.set_override("host", f"{conf.host}-{number}")
-    own.set_override("state_path", os.path.join(conf.state_path, "computes", str(number)))
-    return own
 
 
 def prepare(conf: cfg.ConfigOpts, one: wiring.Wiring) -> None:
@@ -125,7 +116,9 @@ def prepare(conf: cfg.ConfigOpts, one: wiring.Wiring) -> None:
     openrc = Path(conf.state_path) / "openrc"
     if not openrc.exists():
         password = conf.admin_password or secrets.token_urlsafe(12)
-        one.local["identity"].bootstrap(admin_password=password, reset_passwords=True)
+        one.local["identity"].bootstrap(
+            admin_password=password, demo_password=conf.demo_password, reset_passwords=True,
+        )
         if conf.defaults:
             _flavors(one)
         _write_openrc(openrc, conf, password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -27,6 +28,8 @@ def configure(program: str, arguments: Sequence[str] | None = None, *, options: 
     ones of the command line. Ends the process with a message for a malformed value.
     """
     conf = read(program, arguments, options=options)
+    if conf.log_dir and not conf.log_file:
+        conf.set_default("log_file", f"{program}.log")       # also when started as python -m
     log.setup(conf, "novalike")
     return conf
 
@@ -40,6 +43,17 @@ def read(program: str, arguments: Sequence[str] | None = None, *, options: Itera
     except cfg.Error as error:
         sys.exit(f"{program}: {error}")
     return conf
+
+
+def pretended(conf: cfg.ConfigOpts, number: int, read_again: Callable[[], cfg.ConfigOpts]) -> cfg.ConfigOpts:
+    """Answer the configuration of one of several pretended hypervisors in this process (`conf.computes` of them): the same
+    but for its name, HOST-NUMBER, and its folder."""
+    if conf.computes == 1:
+        return conf
+    own = read_again()
+    own.set_override("host", f"{conf.host}-{number}")
+    own.set_override("state_path", os.path.join(conf.state_path, "computes", str(number)))
+    return own
 
 
 def run(conf: cfg.ConfigOpts, build: Callable[[], Iterable[service.Part]], *, ready: Callable[[], None] | None = None) -> None:
