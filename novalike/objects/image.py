@@ -37,6 +37,17 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMember:
+    """A project with which an image is shared; `status` is pending, accepted or rejected."""
+
+    image_id: str
+    member_id: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSource:
     """Where a hypervisor fetches an image's bytes, for one operation.
 

@@ -1,0 +1,51 @@
+"""The image client over our own image service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from novalike.context import RequestContext
+from novalike.db.images import Wanted
+from novalike.exception import Conflict
+from novalike.image.local.service import LocalImages
+from novalike.image.local.tickets import HEADER
+from novalike.objects.image import Image, ImageSource
+
+
+class LocalImageClient:
+    """Implements image.client.ImageClient."""
+
+    def __init__(self, images: LocalImages) -> None:
+        self._images = images
+        endpoint = images.section.internal_endpoint or images.conf.endpoints.image
+        self._endpoint = endpoint.rstrip("/")
+
+    def get(self, ctxt: RequestContext, image_id: str) -> Image:
+        return self._images.get(ctxt, image_id)
+
+    def list(self, ctxt: RequestContext, *, limit: int = 1000, marker: str | None = None) -> list[Image]:
+        return self._images.list(ctxt, Wanted(limit=limit, marker=marker))
+
+    def source(self, ctxt: RequestContext, image: Image) -> ImageSource:
+        seen = self._images.get(ctxt, image.id)
+        if seen.status != "active":
+            raise Conflict(f"Image {image.id} is not active: it is {seen.status}.")
+        return ImageSource(
+            image_id=seen.id, url=f"{self._endpoint}/v2/images/{seen.id}/file", headers={HEADER: self._images.tickets.issue(seen.id)},
+            disk_format=seen.disk_format or "raw", size=seen.size, os_hash_algo=seen.os_hash_algo, os_hash_value=seen.os_hash_value,
+        )
+
+    def create(self, ctxt: RequestContext, image: Image) -> Image:
+        if image.visibility == "public" and not ctxt.is_admin:
+            image = replace(image, visibility="private")   # a copy of a public image is not public by itself
+        return self._images.create(ctxt, image)
+
+    def upload(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
+        return self._images.upload(ctxt, image_id, chunks)
+
+    def download(self, ctxt: RequestContext, image_id: str) -> Iterator[bytes]:
+        return self._images.read(ctxt, self._images.get(ctxt, image_id))
+
+    def delete(self, ctxt: RequestContext, image_id: str) -> None:
+        self._images.delete(ctxt, image_id)
