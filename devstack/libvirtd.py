@@ -99,10 +99,10 @@ def stop(state_dir: str | Path, *, timeout: float = 15) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(holder, signal.SIGTERM)
     deadline = time.monotonic() + timeout
-    while _holder(state):
+    while holder and Path(f"/proc/{holder}/exe").exists():   # not its pid file: a cgroup goes only when it is empty
         if time.monotonic() > deadline:
             raise RuntimeError(f"process {holder}, which holds {state}, does not end")
-        time.sleep(0.05)
+        time.sleep(0.02)
     for controller in CONTROLLERS:
         _remove_group(Path("/sys/fs/cgroup") / controller / _group(state))
 
