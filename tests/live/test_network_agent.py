@@ -398,3 +398,55 @@ def test_a_guest_can_only_speak_for_itself(lab: Lab) -> None:
     run("ip", "-n", first, "link", "set", "eth0", "address", "fa:16:3e:99:99:99")
     run("ip", "-n", first, "route", "replace", "default", "via", "10.7.0.1")
     assert not ping(first, "10.7.0.6"), "a MAC address of somebody else is dropped"
+
+
+def test_a_vxlan_network_joins_the_bridges_of_two_hosts(tmp_path: Path) -> None:
+    labs = []
+    try:
+        for number in (1, 2):
+            (tmp_path / str(number)).mkdir()
+            labs.append(Lab(tmp_path / str(number)))
+        one, two = labs
+        run("ip", "-n", one.host, "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", two.host)
+        for number, lab in enumerate(labs, 1):
+            run("ip", "-n", lab.host, "addr", "add", f"198.51.100.{number}/24", "dev", "wire")
+            run("ip", "-n", lab.host, "link", "set", "wire", "up")
+        network = one.network(segment=77)
+        ports = [one.port(network, f"10.7.0.{5 + number}") for number in range(2)]
+        for number, lab in enumerate(labs):
+            lab.want(replace(network, ports=(ports[number],), peers=(f"198.51.100.{2 - number}",)))
+            lab.start(local_ip=f"198.51.100.{number + 1}")
+        guests = []
+        for number, lab in enumerate(labs):
+            until("dnsmasq", lab.dnsmasq)
+            until("a tunnel", lambda lab=lab: f"nlx{names.short(network.id)}" in lab.links())
+            guests.append(lab.guest(network, ports[number]))
+            assert socket.inet_ntoa(dhcp(guests[number], ports[number].mac)[0]) == f"10.7.0.{5 + number}"
+            configure(guests[number], f"10.7.0.{5 + number}", "10.7.0.1")
+        until("both networks to be done", lambda: all("applied in" in lab.log() for lab in labs))
+        assert ping(guests[0], "10.7.0.6"), "guests of two hosts reach each other"
+        assert ping(guests[1], "10.7.0.1"), "each by its own host's gateway"
+        two.kill()
+        run("ip", "-n", two.inside(network), "link", "set", "lan", "down")
+        assert not ping(guests[1], "10.7.0.1"), "a gateway never answers over the tunnel"
+        assert ping(guests[0], "10.7.0.6")
+    finally:
+        for lab in labs:
+            sys.stdout.write(lab.log())
+            lab.close()
+
+
+def test_guests_make_themselves_ipv6_addresses(lab: Lab) -> None:
+    network = lab.network()
+    six = DesiredSubnet(id=str(uuid.uuid4()), cidr="fd00:7::/64", version=6, gateway="fd00:7::1", server="fd00:7::1", mode="slaac")
+    network = replace(network, subnets=(*network.subnets, six))
+    port = lab.port(network, "10.7.0.5")
+    octets = bytes.fromhex(port.mac.replace(":", ""))
+    own = socket.inet_ntop(socket.AF_INET6, bytes.fromhex("fd00000700000000") + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
+    port = replace(port, addresses=(*port.addresses, (six.id, own)))
+    lab.want(replace(network, ports=(port,)))
+    lab.start()
+    until("dnsmasq", lab.dnsmasq)
+    guest = lab.guest(network, port)
+    until("an address", lambda: any(a["local"] == own for a in lab.links(guest)["eth0"]["addr_info"]), 25)
+    assert socket.inet_ntoa(dhcp(guest, port.mac)[0]) == "10.7.0.5"
