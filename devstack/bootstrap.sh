@@ -38,10 +38,20 @@ bootstrap_python() {
     [ "$(cat "$VENV/.stamp" 2>/dev/null)" = "$stamp" ] && return 0
     say "installing Python packages into .venv"
     [ -x "$VENV/bin/python" ] || "$python" -m venv "$VENV"
-    "$VENV/bin/python" -m pip install -q --disable-pip-version-check -e "$TOP[test,postgresql]" > "$TOP/.cache/pip.log" 2>&1 ||
-        { tail -20 "$TOP/.cache/pip.log" >&2; echo "pip failed, see .cache/pip.log" >&2; exit 1; }
+    { bootstrap_uv || bootstrap_pip; } > "$TOP/.cache/pip.log" 2>&1 ||
+        { tail -20 "$TOP/.cache/pip.log" >&2; echo "installing Python packages failed, see .cache/pip.log" >&2; exit 1; }
     echo "$stamp" > "$VENV/.stamp"
     say "Python packages installed ($((SECONDS - begun)) s)"
+}
+
+# uv resolves and installs in a quarter of pip's time; where it cannot (a proxy or index that only pip is set up for), pip does.
+bootstrap_uv() {
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check "uv>=0.9,<1" &&
+        UV_NO_CONFIG=1 "$VENV/bin/uv" pip install -q --native-tls --python "$VENV/bin/python" -e "$TOP[test,postgresql]"
+}
+
+bootstrap_pip() {
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check -e "$TOP[test,postgresql]"
 }
 
 mkdir -p "$TOP/.cache"

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import World
 from novalike.context import RequestContext, service_context
-from novalike.db import instance_actions, instances
+from novalike.db import block_devices, instance_actions, instances
 from novalike.db.engine import Database
 from novalike.exception import Conflict, NotFound, NovalikeError
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS
 from novalike.objects.tasks import ActionOrder, Caller, Fence, Outcome, PowerChange
@@ -19,11 +20,15 @@ from novalike.rpc.compute import Lifecycle
 LOG = logging.getLogger(__name__)
 
 
-def send(world: World, ctxt: RequestContext, instance: Instance, action: str, fence: Fence, arguments: dict[str, str]) -> None:
+def send(
+    world: World, ctxt: RequestContext, instance: Instance, action: str, fence: Fence, *, disks: tuple[BlockDevice, ...],
+    arguments: dict[str, str] | None = None,
+) -> None:
     """Order the instance's host to do an action."""
     assert instance.host is not None
     order = ActionOrder(
-        fence=fence, action=action, instance=instance, vifs=instance.network_info, deadline=ACTIONS[action].deadline, arguments=arguments,
+        fence=fence, action=action, instance=instance, vifs=instance.network_info, block_devices=disks,
+        deadline=ACTIONS[action].deadline, arguments=arguments or {},
     )
     world.compute(Lifecycle, instance.host).act(ctxt, order=order)
 
@@ -48,7 +53,7 @@ class Actions:
                 ), now=now)
                 continue
             try:
-                send(self._world, service_context(), due.instance, due.action, due.fence, due.arguments)
+                send(self._world, service_context(), due.instance, due.action, due.fence, disks=due.block_devices, arguments=due.arguments)
             except NovalikeError as error:
                 LOG.info("action %s of instance %s is sent again later: %s", due.action, due.instance.uuid, error)
 
@@ -61,12 +66,13 @@ class Actions:
         if correction is None:
             return
 
-        def begin(session: Session) -> tuple[Instance, Fence]:
+        def begin(session: Session) -> tuple[Instance, Fence, tuple[BlockDevice, ...]]:
             instance = instances.get(session, change.instance_uuid)
             caller = Caller(user_id=instance.user_id, project_id=instance.project_id, request_id=ctxt.request_id)
-            return instance, instance_actions.begin(session, instance, correction, caller, now=now, force=True)
+            fence = instance_actions.begin(session, instance, correction, caller, now=now, force=True)
+            return instance, fence, block_devices.of_instance(session, instance.uuid)
         try:
-            instance, fence = self._cell.write(begin)
-            send(self._world, ctxt, instance, correction, fence, {})
+            instance, fence, disks = self._cell.write(begin)
+            send(self._world, ctxt, instance, correction, fence, disks=disks)
         except (Conflict, NotFound) as error:
             LOG.info("power state of instance %s is not corrected now: %s", change.instance_uuid, error)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import action_log, claims, instances, tasks
+from novalike.db import action_log, block_devices, claims, instances, tasks
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.instances import ConsoleTokenRow, InstanceRow
 from novalike.db.models.tasks import TaskRow
@@ -77,6 +77,7 @@ def finish(session: Session, uuid: str, epoch: int, *, now: datetime) -> None:
     row = instances.lock(session, uuid)
     if row.epoch != epoch:
         return
+    block_devices.delete(session, uuid)
     row.vm_state = VmState.DELETED
     row.task_state = None
     row.power_state = 0

@@ -13,10 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import action_log, instances
+from novalike.db import action_log, block_devices, instances
 from novalike.db.base import now_ms
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import Conflict
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS, PowerState, VmState
 from novalike.objects.tasks import Caller, Fence, Outcome
@@ -34,6 +35,7 @@ class DueAction:
     fence: Fence
     arguments: dict[str, str]
     overdue: bool
+    block_devices: tuple[BlockDevice, ...] = ()
 
 
 def begin(
@@ -140,7 +142,10 @@ def due(session: Session, *, limit: int = 100) -> list[DueAction]:
     found = []
     for row, overdue in session.execute(query).all():
         fence = Fence(instance_uuid=row.uuid, operation_id=row.action_id or "", sequence=0, epoch=row.epoch)
-        found.append(DueAction(instances.to_object(row), row.action_name or "", fence, dict(row.action_arguments or {}), bool(overdue)))
+        found.append(DueAction(
+            instances.to_object(row), row.action_name or "", fence, dict(row.action_arguments or {}), bool(overdue),
+            block_devices.of_instance(session, row.uuid),
+        ))
     if found:
         session.execute(
             sa.update(InstanceRow).where(InstanceRow.uuid.in_([d.instance.uuid for d in found]), InstanceRow.action_id.is_not(None))
