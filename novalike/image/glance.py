@@ -6,7 +6,10 @@ administrator's.
 
 from __future__ import annotations
 
+import contextlib
+import html
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -22,6 +25,7 @@ from novalike.objects.image import Image, ImageSource
 LOG = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
+_TAGS = re.compile(r"<[^>]*>")
 _FIELDS = ("id", "name", "status", "visibility", "owner", "container_format", "disk_format", "size", "virtual_size", "min_disk",
            "min_ram", "checksum", "os_hash_algo", "os_hash_value", "os_hidden", "protected")
 _LINKS = frozenset({"self", "file", "schema", "locations", "direct_url", "stores", "tags", "created_at", "updated_at"})
@@ -72,7 +76,7 @@ class GlanceImageClient:
     def upload(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
         self._mine(ctxt, image_id)
         self._call(lambda: self._glance.put(
-            f"{self._base()}/images/{image_id}/file", data=chunks, headers={"Content-Type": "application/octet-stream"},
+            f"{self._base()}/images/{image_id}/file", data=iter(chunks), headers={"Content-Type": "application/octet-stream"},
         ))
         return self.get(ctxt, image_id)
 
@@ -116,13 +120,24 @@ class GlanceImageClient:
             return send()
         except errors.HttpError as error:
             status = error.http_status
-            if status == 413 or (status == 403 and "quota" in str(error.message).lower()):
+            if status == 413 or (status == 403 and "quota" in _reason(error).lower()):
                 raise OverQuota("Quota exceeded for images.", details=str(error)) from error
             if status in _FAMILIES:
-                raise _FAMILIES[status](str(error.message)[:1024]) from error
+                raise _FAMILIES[status](_reason(error)) from error
             raise Unavailable("The image service does not answer as it should.", details=str(error)) from error
         except errors.ClientException as error:
             raise Unavailable("The image service does not answer now.", details=str(error)) from error
+
+
+def _reason(error: errors.HttpError) -> str:
+    """Answer Glance's own words, which keystoneauth does not find: JSON without an envelope, or a web page."""
+    response = error.response
+    if response is not None and "json" in response.headers.get("Content-Type", ""):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return html.unescape(_TAGS.sub(" ", str(response.json()["message"]))).strip()[:1024]
+    if response is not None and "html" in response.headers.get("Content-Type", ""):
+        return " ".join(html.unescape(_TAGS.sub(" ", response.text)).split())[:1024]
+    return str(error.message)[:1024]
 
 
 def _image(body: dict[str, Any]) -> Image:
