@@ -127,6 +127,13 @@ def lock_subnets(session: Session, subnet_ids: Iterable[str]) -> dict[str, Netwo
     return {row.id: _subnet(row) for row in session.execute(query)}
 
 
+def lock_subnets_of(session: Session, network_id: str) -> list[tuple[NetworkSubnet, str]]:
+    """Lock a network's subnets, always in the order of their ids; answer them, oldest first, with their cursors."""
+    query = sa.select(_SUBNETS).where(_SUBNETS.c.network_id == network_id).order_by(_SUBNETS.c.id).with_for_update()
+    rows = sorted(session.execute(query), key=lambda row: (row.created_at, row.id))
+    return [(_subnet(row), row.cursor) for row in rows]
+
+
 def addresses_used(session: Session, subnet_id: str) -> int:
     """Answer how many addresses of a subnet are in use."""
     return session.scalar(sa.select(sa.func.count()).where(AddressRow.subnet_id == subnet_id)) or 0

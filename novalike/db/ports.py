@@ -31,8 +31,7 @@ _WINDOW = 256
 def insert(session: Session, port: Port, now: datetime) -> None:
     """Store a new port with its addresses and security groups; their subnets must be locked by the caller."""
     values = {name: getattr(port, name) for name in _COLUMNS} | {"created_at": now, "updated_at": now}
-    session.add(PortRow(**_values(values)))
-    session.flush()
+    session.execute(sa.insert(PortRow), [_values(values)])
     add_addresses(session, port, port.fixed_ips)
     _join_groups(session, port.id, port.security_groups)
 
@@ -152,13 +151,14 @@ def remove_addresses(session: Session, port_id: str, fixed_ips: Iterable[tuple[s
         ))
 
 
-def next_address(session: Session, subnet: NetworkSubnet) -> str | None:
+def next_address(session: Session, subnet: NetworkSubnet, cursor: str | None = None) -> str | None:
     """Answer a free address of the subnet's pools, or None when they are used up; the subnet must be locked by the caller.
 
     The search goes on after the address given last, so that a freed one rests as long as it can, and so that an allocation
-    costs the same in an empty and in a crowded subnet.
+    costs the same in an empty and in a crowded subnet. `cursor` is that address's number, where the caller knows it.
     """
-    cursor = session.scalar(sa.select(SubnetRow.cursor).where(SubnetRow.id == subnet.id)) or ""
+    if cursor is None:
+        cursor = session.scalar(sa.select(SubnetRow.cursor).where(SubnetRow.id == subnet.id)) or ""
     for first, last in _spans(subnet, int(cursor, 16) if cursor else -1):
         for start in range(first, last + 1, _WINDOW):
             end = min(last, start + _WINDOW - 1)

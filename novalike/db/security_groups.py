@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from novalike.db import network_listing
-from novalike.db.models.networks import PortRow, PortSecurityGroupRow, SecurityGroupRow, SecurityGroupRuleRow
+from novalike.db.models.networks import SecurityGroupRow, SecurityGroupRuleRow
 from novalike.db.network_listing import Listing
 from novalike.exception import NotFound
 from novalike.objects.network import SecurityGroup, SecurityGroupRule
@@ -90,6 +90,11 @@ def default_of(session: Session, project_id: str) -> SecurityGroup | None:
     return _groups(session, rows)[0] if rows else None
 
 
+def default_id(session: Session, project_id: str) -> str | None:
+    """Answer the id of a project's default group, if it was made yet."""
+    return session.scalar(sa.select(SecurityGroupRow.id).where(SecurityGroupRow.default_of == project_id))
+
+
 def list_page(session: Session, listing: Listing) -> list[SecurityGroup]:
     """Answer a project's groups."""
     conditions = [] if listing.project_id is None else [_GROUPS.c.project_id == listing.project_id]
@@ -100,16 +105,6 @@ def list_rules(session: Session, listing: Listing) -> list[SecurityGroupRule]:
     """Answer a project's rules."""
     conditions = [] if listing.project_id is None else [_RULES.c.project_id == listing.project_id]
     return [_rule(row) for row in network_listing.fetch(session, SecurityGroupRuleRow, listing, *conditions)]
-
-
-def members(session: Session, group_id: str) -> list[tuple[str, str]]:
-    """Answer (host, network) of the bound ports which are in a group, or whose groups let it in."""
-    letting_in = sa.select(_RULES.c.security_group_id).where(_RULES.c.remote_group_id == group_id)
-    concerned = sa.or_(
-        PortSecurityGroupRow.security_group_id == group_id, PortSecurityGroupRow.security_group_id.in_(letting_in),
-    )
-    query = sa.select(PortRow.host, PortRow.network_id).join(PortSecurityGroupRow, PortSecurityGroupRow.port_id == PortRow.id)
-    return [(host, network) for host, network in session.execute(query.where(PortRow.host != "", concerned).distinct())]
 
 
 def count(session: Session, resource: str, project_id: str) -> int:

@@ -26,12 +26,9 @@ class WantedAddress:
     address: str | None = None
 
 
-def mac(change: Change, network_id: str, base: str) -> str:
-    """Answer a MAC address which no port of the network has."""
-    while True:
-        candidate = f"{base}:{':'.join(f'{octet:02x}' for octet in secrets.token_bytes(3))}"
-        if not ports.mac_in_use(change.session, network_id, candidate):
-            return candidate
+def mac(base: str) -> str:
+    """Answer a MAC address. Should a port of the network have it, the insert fails and the whole change runs again."""
+    return f"{base}:{':'.join(f'{octet:02x}' for octet in secrets.token_bytes(3))}"
 
 
 def choose(
@@ -42,11 +39,10 @@ def choose(
     `kept` are addresses the port holds already, which it may keep. Locks the network's subnets. Raises
     IpAddressGenerationFailure, IpAddressAlreadyAllocated, InvalidIpForNetwork, InvalidIpForSubnet, InvalidInput.
     """
-    subnets = networks.subnets_of(change.session, [network_id])[network_id]
-    locked = networks.lock_subnets(change.session, [subnet.id for subnet in subnets])
-    subnets = [locked[subnet.id] for subnet in subnets if subnet.id in locked]
+    locked = networks.lock_subnets_of(change.session, network_id)
+    subnets = [subnet for subnet, _ in locked]
     if wanted is None:
-        return _usual(change, network_id, mac_address, subnets)
+        return _usual(change, network_id, mac_address, locked)
     chosen: list[tuple[str, str]] = []
     for want in wanted:
         subnet = _subnet_of(network_id, subnets, want)
@@ -63,19 +59,21 @@ def choose(
     return tuple(chosen)
 
 
-def _usual(change: Change, network_id: str, mac_address: str, subnets: list[NetworkSubnet]) -> tuple[tuple[str, str], ...]:
+def _usual(
+    change: Change, network_id: str, mac_address: str, locked: list[tuple[NetworkSubnet, str]],
+) -> tuple[tuple[str, str], ...]:
     chosen: list[tuple[str, str]] = []
     for version in (4, 6):
-        candidates = [subnet for subnet in subnets if subnet.ip_version == version]
+        candidates = [(subnet, cursor) for subnet, cursor in locked if subnet.ip_version == version]
         chosen.extend(
             (subnet.id, ranges.by_mac(ranges.network(subnet.cidr, 6), mac_address))
-            for subnet in candidates if subnet.ipv6_address_mode in _SELF_MADE
+            for subnet, _ in candidates if subnet.ipv6_address_mode in _SELF_MADE
         )
-        managed = [subnet for subnet in candidates if subnet.ipv6_address_mode not in _SELF_MADE]
+        managed = [(subnet, cursor) for subnet, cursor in candidates if subnet.ipv6_address_mode not in _SELF_MADE]
         if not managed:
             continue
-        for subnet in managed:
-            found = ports.next_address(change.session, subnet)
+        for subnet, cursor in managed:
+            found = ports.next_address(change.session, subnet, cursor)
             if found is not None:
                 chosen.append((subnet.id, found))
                 break
@@ -153,6 +151,6 @@ def give_servers(change: Change, network_id: str) -> None:
         return
     ports.insert(session, Port(
         id=str(uuid.uuid4()), network_id=network_id, project_id=network.project_id, name="", port_security=False,
-        mac_address=mac(change, network_id, "fa:16:3e"), status="ACTIVE", device_owner=DHCP_OWNER,
+        mac_address=mac("fa:16:3e"), status="ACTIVE", device_owner=DHCP_OWNER,
         device_id=f"dhcp-{network_id}"[:255], fixed_ips=fixed,
     ), change.now)

@@ -73,61 +73,70 @@ class LocalNetworkClient:
     ) -> tuple[Vif, ...]:
         session = change.session
         # Also makes a second allocation for the same server wait for the first, and then find its ports.
-        self._store.require(change, caller.project_id, "port", 0)
+        self._store.serialize(change, caller.project_id)
         existing = ports.of_device(session, instance.uuid, lock=True)
         made = {port.nic: port for port in existing if port.owned}
         brought = {port.id: port for port in existing if not port.owned}
         missing = sum(1 for nic, wanted in enumerate(requested) if not wanted.port_id and nic not in made)
         if missing:
-            self._store.require(change, caller.project_id, "port", missing)
+            self._store.check(change, caller.project_id, "port", missing)
         binding = {
             "host": host, "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}",
             "dns_name": instance.hostname,
         }
-        found: list[str] = []
+        found: list[Port] = []
+        known: dict[str, Network] = {}
         for nic, wanted in enumerate(requested):
             if wanted.port_id:
                 port = brought.get(wanted.port_id) or _take(session, wanted.port_id)
-                self._bind(change, port, binding | {"nic": nic, "tag": wanted.tag})
+                found.append(self._bind(change, port, binding | {"nic": nic, "tag": wanted.tag}))
             elif nic in made:
-                port = made[nic]
-                self._bind(change, port, binding)
+                found.append(self._bind(change, made[nic], binding))
             else:
-                group_ids = [group.id for group in self._groups(change, caller.project_id, groups_wanted)]
-                port = self._make(change, caller, wanted, binding | {"nic": nic, "tag": wanted.tag}, group_ids)
-            found.append(port.id)
-        by_id = {port.id: port for port in ports.by_ids(session, found)}
-        return vifs.build(session, [by_id[port_id] for port_id in found])
+                network = self._network(session, wanted, known)
+                found.append(self._make(change, caller, network, wanted, binding | {"nic": nic, "tag": wanted.tag}, groups_wanted))
+        return vifs.build(session, found, known)
 
-    def _make(
-        self, change: Change, caller: Caller, wanted: RequestedNetwork, binding: dict[str, Any], group_ids: list[str],
-    ) -> Port:
+    @staticmethod
+    def _network(session: Session, wanted: RequestedNetwork, known: dict[str, Network]) -> Network:
         if wanted.network_id is None:
             raise Invalid("A requested network names neither a network nor a port.")
-        network = networks.get(change.session, wanted.network_id)
+        if wanted.network_id not in known:
+            known[wanted.network_id] = networks.get(session, wanted.network_id)
+        return known[wanted.network_id]
+
+    def _make(
+        self, change: Change, caller: Caller, network: Network, wanted: RequestedNetwork, binding: dict[str, Any],
+        groups_wanted: tuple[str, ...],
+    ) -> Port:
         values: dict[str, Any] = {**binding, "network_id": network.id, "project_id": caller.project_id, "owned": True}
         if network.port_security:
-            values["security_groups"] = group_ids
+            values["security_groups"] = self._groups(change, caller.project_id, groups_wanted)
         if wanted.fixed_ip:
             values["fixed_ips"] = [WantedAddress(address=wanted.fixed_ip)]
         port = make(change, self._store, network, values)
         change.touch_port(port)
         return port
 
-    def _bind(self, change: Change, port: Port, binding: dict[str, Any]) -> None:
+    def _bind(self, change: Change, port: Port, binding: dict[str, Any]) -> Port:
+        """Make a port the server's on its host; answer it as it is then."""
         changes = {name: value for name, value in binding.items() if getattr(port, name) != value}
         if not changes:
-            return
-        ports.update(change.session, port.id, changes | {"status": "ACTIVE"}, change.now)
+            return port
+        changes["status"] = "ACTIVE"
+        ports.update(change.session, port.id, changes, change.now)
         change.touch_port(port)
-        change.touch_port(replace(port, host=binding["host"]))
+        bound = replace(port, **changes)
+        change.touch_port(bound)
+        return bound
 
-    def _groups(self, change: Change, project_id: str, wanted: tuple[str, ...]) -> list[Any]:
+    @staticmethod
+    def _groups(change: Change, project_id: str, wanted: tuple[str, ...]) -> groups.Checked:
         names = tuple(name for name in wanted if name != groups.DEFAULT)
-        found = _find_groups(change.session, project_id, names)
+        found = [group.id for group in _find_groups(change.session, project_id, names)]
         if not wanted or len(names) < len(wanted):
-            found.insert(0, groups.default(change, project_id))
-        return found
+            found.insert(0, groups.default_id(change, project_id))
+        return groups.Checked(found)
 
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """See NetworkClient."""

@@ -146,6 +146,17 @@ def default(change: Change, project_id: str) -> SecurityGroup:
     return security_groups.get(change.session, group.id)
 
 
+class Checked(tuple[str, ...]):
+    """Ids of groups which were looked up for this very project in this very transaction."""
+
+    __slots__ = ()
+
+
+def default_id(change: Change, project_id: str) -> str:
+    """Answer the id of a project's default group, made now if it was not there."""
+    return security_groups.default_id(change.session, project_id) or default(change, project_id).id
+
+
 def checked(session: Session, project_id: str, group_ids: Sequence[str]) -> tuple[str, ...]:
     """Answer ids of groups which the project has. Raises SecurityGroupNotFound for the first it has not."""
     known = {group.id for group in security_groups.named(session, project_id, group_ids)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from novalike.context import RequestContext
@@ -115,13 +116,15 @@ def make(change: Change, store: Store, network: Network, values: dict[str, Any])
     session = change.session
     values = dict(values)
     given = values.pop("mac_address", None)
-    mac = addresses.mac(change, network.id, store.settings.base_mac) if given is None else _checked_mac(change, network.id, given)
+    mac = addresses.mac(store.settings.base_mac) if given is None else _checked_mac(change, network.id, given)
     security = values.setdefault("port_security", network.port_security)
     wanted_groups = values.pop("security_groups", None)
-    if wanted_groups is not None:
+    if isinstance(wanted_groups, groups.Checked):
+        chosen_groups = tuple(wanted_groups)
+    elif wanted_groups is not None:
         chosen_groups = groups.checked(session, values["project_id"], wanted_groups)
     elif security and not values.get("device_owner", "").startswith("network:"):
-        chosen_groups = (groups.default(change, values["project_id"]).id,)
+        chosen_groups = (groups.default_id(change, values["project_id"]),)
     else:
         chosen_groups = ()
     _check_security(security, chosen_groups, values.get("address_pairs", ()))
@@ -133,7 +136,7 @@ def make(change: Change, store: Store, network: Network, values: dict[str, Any])
         "status": "ACTIVE" if values.get("host") else "DOWN",
     })
     ports.insert(session, port, change.now)
-    return ports.get(session, port.id)
+    return replace(port, created_at=change.now, updated_at=change.now)
 
 
 def _authorize(ctxt: RequestContext, network: Network, values: dict[str, Any]) -> None:

@@ -91,12 +91,23 @@ class Store:
             for resource in RESOURCES
         }
 
+    @staticmethod
+    def serialize(change: Change, project_id: str) -> None:
+        """Make other changes of the project's networks which count or look for what is there wait until this one ends."""
+        quotas.lock(change.session, f"network:{project_id}")
+
     def require(self, change: Change, project_id: str, resource: str, wanted: int = 1) -> None:
         """Raise OverQuota unless the project may have `wanted` more. Others of the project wait until this transaction ends."""
-        quotas.lock(change.session, f"network:{project_id}")
+        self.serialize(change, project_id)
+        self.check(change, project_id, resource, wanted)
+
+    def check(self, change: Change, project_id: str, resource: str, wanted: int) -> None:
+        """The same where the project's changes are serialized already."""
         limit = self.limits(change.session, project_id)[resource]
+        if limit < 0:
+            return
         counter = security_groups if resource.startswith("security_group") else networks
-        if limit >= 0 and counter.count(change.session, resource, project_id) + wanted > limit:
+        if counter.count(change.session, resource, project_id) + wanted > limit:
             raise errors.OverQuota(f"Quota exceeded for resources: ['{resource}'].", overs=(resource,))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
@@ -39,10 +39,12 @@ def server_of(subnet: NetworkSubnet, held: dict[str, str]) -> str | None:
     return subnet.gateway_ip or held.get(subnet.id)
 
 
-def build(session: Session, found: list[Port]) -> tuple[Vif, ...]:
-    """Answer the VIFs of ports, in the same order."""
+def build(session: Session, found: list[Port], known: Mapping[str, Network] | None = None) -> tuple[Vif, ...]:
+    """Answer the VIFs of ports, in the same order; `known` networks need not be read again."""
     network_ids = {port.network_id for port in found}
-    by_id = {network.id: network for network in networks.by_ids(session, network_ids)}
+    by_id = dict(known or {})
+    if network_ids - by_id.keys():
+        by_id |= {network.id: network for network in networks.by_ids(session, network_ids - by_id.keys())}
     subnets = networks.subnets_of(session, network_ids)
     without_gateway = [n for n in network_ids if any(s.gateway_ip is None for s in subnets[n])]
     held = servers(session, without_gateway)
