@@ -32,7 +32,7 @@ def routes(services: ApiServices) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def application(services: ApiServices, *, identity_url: str = "") -> ComputeApi:
+def application(services: ApiServices) -> ComputeApi:
     """Build the Compute API. It expects the authentication middleware around it, which leaves the caller's context in the
     WSGI environment and lets requests without a token pass: version documents are public, all else answers 401 here.
 
@@ -44,7 +44,7 @@ def application(services: ApiServices, *, identity_url: str = "") -> ComputeApi:
     parts = {
         name: Application(
             f"compute {name}", table, enforcer=services.enforcer, relaxed=name == "v2",
-            dialect=ComputeDialect(words, legacy=name == "v2", identity_url=identity_url),
+            dialect=ComputeDialect(words, legacy=name == "v2", identity_url=services.conf.endpoints.identity),
             link_prefix=f"{prefix.rstrip('/')}/{name}" if prefix else None,
         ) for name in versions.VERSIONS
     }
