@@ -49,3 +49,12 @@ class Client:
         with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+    def upload(self, path: str, content: bytes) -> None:
+        """Send an image's content."""
+        request = urllib.request.Request(
+            f"{self.endpoints['image']}{path}", method="PUT", data=content,
+            headers={"Content-Type": "application/octet-stream", "X-Auth-Token": self.token},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
