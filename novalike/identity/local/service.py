@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -59,13 +60,15 @@ class LocalIdentity:
         reset_passwords: bool = False,
     ) -> None:
         """Make the first domain, projects (admin, service, demo), users, roles and the catalog; again changes only what
-        differs. Users which exist keep their password unless `reset_passwords`. `endpoints` (service type to URL)
-        defaults to [endpoints].
+        differs. Users which exist keep their password unless `reset_passwords`; an empty password makes no user.
+        `endpoints` (service type to URL) defaults to [endpoints].
         """
-        given = {"admin": admin_password} | ({"demo": demo_password} if demo_password else {})
+        given = {name: text for name, text in (("admin", admin_password), ("demo", demo_password)) if text}
         known = self.read(db.listing, User, domain_id="default")
         absent = set(given) - {user.name for user in known}
-        hashes = {name: self.hashed(given[name]) for name in (given if reset_passwords else absent)}
+        wanted = [name for name in given if reset_passwords or name in absent]
+        with ThreadPoolExecutor(max(1, len(wanted))) as threads:  # a good part of a second each
+            hashes = dict(zip(wanted, threads.map(self.hashed, [given[name] for name in wanted]), strict=True))
         plan = Bootstrap(
             hashes=hashes, reset=reset_passwords, region=self.conf.identity.region, now=self.tokens.now(),
             endpoints=endpoints if endpoints is not None else configured_endpoints(self.conf),

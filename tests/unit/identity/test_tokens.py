@@ -157,3 +157,9 @@ def test_rubbish_is_no_payload(raw):
     except ValueError:
         return
     assert raw[0] == 1
+
+
+def test_bootstrap_with_an_empty_password_makes_no_user(sqlite, clock):
+    identity = process(sqlite, clock)
+    identity.bootstrap(admin_password="")
+    assert identity.read(db.listing, User) == []
