@@ -27,6 +27,10 @@ class Fabric:
         """Where nodes reach the control plane."""
         return f"172.31.{self.network}.254"
 
+    def node_address(self, number: int) -> str:
+        """Where node `number` is reached."""
+        return f"172.31.{self.network}.{number}"
+
 
 @dataclass(frozen=True)
 class Node:
@@ -61,7 +65,7 @@ def fabric_down(fabric: Fabric) -> None:
 def up(fabric: Fabric, state: Path, number: int) -> Node:
     """Bring up node `number` (1 to 250) with its libvirtd; fine when it is up. About 1.5 s, the first ever a second more."""
     name = f"{fabric.name}-{number}"
-    address = f"172.31.{fabric.network}.{number}"
+    address = fabric.node_address(number)
     home = state / f"node{number}"
     home.mkdir(parents=True, exist_ok=True)
     if name not in _ip("netns", "list").stdout.split():

@@ -59,6 +59,7 @@ def start(
             env={**os.environ, **(environment or {})},
         )
     pid_file.write_text(f"{process.pid} {started_at(process.pid)}\n")
+    process.returncode = 0                       # it outlives us, and Popen shall not complain that nobody waited for it
     return process.pid
 
 
@@ -74,6 +75,21 @@ def stop(pid_file: Path, *, timeout: float = 30, kill: bool = True) -> bool:
             return False
     pid_file.unlink(missing_ok=True)
     return True
+
+
+def stop_all(pid_files: Sequence[Path], *, timeout: float = 30) -> None:
+    """End the processes of several pid files at the same time: SIGTERM, then SIGKILL for whoever takes longer."""
+    for pid_file in pid_files:
+        pid = read_pid(pid_file)
+        if pid is not None:
+            _signal(pid, signal.SIGTERM)
+    give_up = time.monotonic() + timeout
+    for pid_file in pid_files:
+        pid = read_pid(pid_file)
+        if pid is not None and not _gone(pid, give_up - time.monotonic()):
+            _signal(pid, signal.SIGKILL)
+            _gone(pid, 5)
+        pid_file.unlink(missing_ok=True)
 
 
 def _signal(pid: int, number: int) -> None:

@@ -27,6 +27,7 @@ class Settings:
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     demo_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     broker_password: str = field(default_factory=lambda: secrets.token_hex(12))
+    apart: bool = False                          # a libvirt cloud in a network namespace of its own, even with one host
     options: dict[str, str] = field(default_factory=dict)   # section.option -> value, from --option
 
     @property
@@ -39,7 +40,7 @@ class Settings:
     @property
     def has_nodes(self) -> bool:
         """Whether its compute hosts are pretended machines of their own."""
-        return self.driver == "libvirt" and self.computes > 1
+        return self.driver == "libvirt" and (self.computes > 1 or self.apart)
 
     def save(self, state: Path) -> None:
         """Keep them in the state directory, readable by its owner only."""

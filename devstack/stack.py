@@ -59,11 +59,14 @@ class Stack:
 
     def up(self, wanted: Settings) -> None:
         """Start everything that does not run. Raises RuntimeError or TimeoutError with the end of the guilty log."""
+        if wanted.shape == "embedded" and wanted.driver == "libvirt" and wanted.computes > 1:
+            raise RuntimeError("one process runs the guests of one host; choose --shape single for several")
         self.settings = wanted
         if wanted.has_nodes:
             with step("network between nodes"):
                 fabric = nodes.fabric_up(self.state)
-            self.settings = wanted = replace(wanted, address=fabric.address)
+            address = fabric.address if wanted.shape == "single" else fabric.node_address(1)
+            self.settings = wanted = replace(wanted, address=address)
         wanted.save(self.state)
         credentials.write(wanted, self.state)
         if wanted.shape == "embedded":
@@ -81,12 +84,12 @@ class Stack:
         }
         if settings.driver == "libvirt":
             with step("libvirtd"):
-                shared["libvirt.connection_uri"] = libvirtd.start(self.state / "libvirt")
+                shared["libvirt.connection_uri"] = self._up_hypervisor(1)[0]
             shared["network.agent_state_path"] = self.state / "cloud" / "network"
         self._write("novalike.conf", shared)
         with step("novalike-all"):
             self.start(self.daemons()[0])
-            self._wait_for_apis()
+            self.wait_for_apis()
 
     def _up_single(self) -> None:
         settings = self._settings()
@@ -126,37 +129,43 @@ class Stack:
         with step("novalike daemons"):
             for daemon in self.daemons():
                 self.start(daemon)
-            self._wait_for_apis()
+            self.wait_for_apis()
         with step(f"{settings.computes} compute host{'s' if settings.computes > 1 else ''} up"):
             self._wait_for_computes(settings.computes)
 
     def _up_node(self, number: int, hypervisor: dict[str, object]) -> None:
-        settings = self._settings()
-        if settings.has_nodes:
-            node = nodes.up(nodes.fabric_up(self.state), self.state, number)
-            uri, own = node.libvirt_uri, {"DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address}
-            (self.state / f"node{number}" / "enter.json").write_text(json.dumps(node.enter))
-        else:
-            uri, own = libvirtd.start(self.state / "libvirt"), {}
+        uri, own = self._up_hypervisor(number)
         home = self.state / f"compute{number}"
         self._write(f"compute{number}.conf", {
             **hypervisor, **own, "DEFAULT.compute_driver": "libvirt", "DEFAULT.state_path": str(home), "libvirt.connection_uri": uri,
             "network.agent_state_path": str(home / "network"),
         })
 
+    def _up_hypervisor(self, number: int) -> tuple[str, dict[str, object]]:
+        """Start a libvirtd; answer its URI and what its host is called."""
+        if not self._settings().has_nodes:
+            return libvirtd.start(self.state / "libvirt"), {}
+        node = nodes.up(nodes.fabric_up(self.state), self.state, number)
+        (self.state / f"node{number}" / "enter.json").write_text(json.dumps(node.enter))
+        return node.libvirt_uri, {"DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address}
+
+    def enter(self, number: int = 1) -> tuple[str, ...]:
+        """Answer what to put before a command which shall run on compute host `number`; empty where that is this machine."""
+        if not self._settings().has_nodes:
+            return ()
+        return tuple(json.loads((self.state / f"node{number}" / "enter.json").read_text()))
+
     def daemons(self) -> list[Daemon]:
         """Answer the stack's own processes, in starting order."""
         settings = self._settings()
         conf = self.state / "novalike.conf"
         if settings.shape == "embedded":
-            return [Daemon("all", "all", (conf,))]
+            return [Daemon("all", "all", (conf,), (), self.enter())]
         found = [Daemon(name, name, (conf,)) for name in CONTROL]
         if settings.driver == "fake":
             return [*found, Daemon("compute1", "compute", (self.state / "compute1.conf",), ("--computes", str(settings.computes)))]
         for number in range(1, settings.computes + 1):
-            enter: tuple[str, ...] = ()
-            if settings.has_nodes:
-                enter = tuple(json.loads((self.state / f"node{number}" / "enter.json").read_text()))
+            enter = self.enter(number)
             files = (self.state / f"compute{number}.conf",)
             found += [Daemon(f"network{number}", "network", files, (), enter), Daemon(f"compute{number}", "compute", files, (), enter)]
         return found
@@ -169,6 +178,10 @@ class Stack:
         """Start a daemon unless it runs; answer its pid."""
         environment = {"PYTHONPATH": f"{TOP}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep), "PYTHONUNBUFFERED": "1"}
         return processes.start(daemon.name, daemon.command(), self.state / "run", environment=environment)
+
+    def end(self, name: str) -> None:
+        """End a daemon gracefully; fine when it does not run."""
+        processes.stop(self.state / "run" / f"{name}.pid")
 
     def pid(self, name: str) -> int | None:
         """Answer the pid of a daemon which runs."""
@@ -215,7 +228,8 @@ class Stack:
             if done.returncode != 0:
                 raise RuntimeError(f"novalike-manage {' '.join(words)} failed:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
 
-    def _wait_for_apis(self) -> None:
+    def wait_for_apis(self) -> None:
+        """Wait until the APIs answer. Raises RuntimeError or TimeoutError with the end of the log."""
         client = self.client()
         name = self.daemons()[0].name if self._settings().shape == "embedded" else "api"
 
@@ -242,8 +256,7 @@ class Stack:
         """Stop everything; with `purge` remove what it stored too."""
         settings = self._settings()
         with step("novalike daemons stopped"):
-            for daemon in reversed(self.daemons()):
-                processes.stop(self.state / "run" / f"{daemon.name}.pid", timeout=20)
+            processes.stop_all([self.state / "run" / f"{daemon.name}.pid" for daemon in self.daemons()], timeout=30)
         if settings.driver == "libvirt":
             with step("guests, libvirtd and networks removed"):
                 self._down_hypervisors(settings)
@@ -288,6 +301,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--computes", type=int, help="compute hosts (default: 1): fake ones in any number, libvirt ones each as a node")
     parser.add_argument("--state", type=Path, default=TOP / ".stack", help="where everything of it lies (default: .stack)")
     parser.add_argument("--port-base", type=int, help="use consecutive ports from here instead of OpenStack's")
+    parser.add_argument("--apart", action="store_true", default=None, help="libvirt: in a network namespace, so that nothing here is touched")
     parser.add_argument("--option", action="append", default=[], metavar="SECTION.NAME=VALUE", help="a configuration option for all daemons")
     parser.add_argument("--purge", action="store_true", help="down: remove the state directory too")
     parser.add_argument("--json", action="store_true", help="status: as JSON")
@@ -304,7 +318,7 @@ def _wanted(before: Settings | None, given: argparse.Namespace) -> Settings:
     """Answer the settings which the command line asks for; what it leaves out stays as it was. Raises RuntimeError for a
     change which only a new stack can make."""
     options = dict(option.partition("=")[::2] for option in given.option)
-    asked = {name: getattr(given, name) for name in ("shape", "driver", "computes") if getattr(given, name) is not None}
+    asked = {name: getattr(given, name) for name in ("shape", "driver", "computes", "apart") if getattr(given, name) is not None}
     if given.port_base is not None:
         asked["ports"] = settings_module.ports(given.port_base)
     if before is None:

@@ -76,8 +76,8 @@ def decide(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
         },
         "identity": {"public_endpoint": f"{base}/identity"},
         "network": {
-            "agent_driver": "none" if fake else "linux", "agent_state_path": f"{state}/network", "metadata_port": conf.port,
-            "metadata_path": "/metadata",
+            "agent_driver": "none" if fake else "linux", "agent_state_path": f"{state}/network",
+            "metadata_host": _reachable(conf.listen), "metadata_port": conf.port, "metadata_path": "/metadata",
         },
         "wsgi": {"access_log": conf.debug},
     }
