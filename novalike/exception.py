@@ -59,7 +59,7 @@ class Duplicate(Conflict):
 
 
 class Gone(NovalikeError):
-    """This once existed and never will again."""
+    """What was asked for once existed and never will again."""
 
     code = 410
 
@@ -71,7 +71,7 @@ class TooLarge(NovalikeError):
 
 
 class NotBuilt(NovalikeError):
-    """This feature does not exist here (yet); the message names it."""
+    """The feature does not exist here (yet); the message names it."""
 
     code = 501
 

@@ -12,7 +12,7 @@ from novalike.objects.instance import Instance
 from novalike.objects.tasks import Caller
 
 CALLER = Caller(user_id="u1", project_id="p1", request_id="req-00000000-0000-4000-8000-000000000001")
-NOW = datetime(2026, 11, 21, 12, 0, 0)
+NOW = datetime(2026, 11, 21, 12, 0, 0)  # noqa: DTZ001  # naive UTC, as the database stores times
 SMALL = Flavor(flavorid="1", name="m1.small", vcpus=1, memory_mb=512, root_gb=1)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 GROUP = "api"
 OPTIONS = [
     cfg.IntOpt("metadata_cache_expiration", default=15, min=0, help="Seconds for which a guest's metadata are kept between its requests."),
     cfg.ListOpt(
-        "vendordata_providers", default=["StaticJSON"], item_type=cfg.types.String(choices=["StaticJSON", "DynamicJSON"]),
+        "vendordata_providers", default=["StaticJSON"], item_type=types.String(choices=["StaticJSON", "DynamicJSON"]),
         help="Where vendor data come from: the file in vendordata_jsonfile_path, the services in vendordata_dynamic_targets.",
     ),
     cfg.StrOpt("vendordata_jsonfile_path", help="JSON file whose content every guest gets as vendor_data.json."),

@@ -1,1 +1,1 @@
-"""hardware"""
+"""Pure arithmetic of what hosts have and servers need, for the scheduler and claims alike."""

@@ -70,7 +70,7 @@ class TaskState(StrEnum):
     SHELVING_IMAGE_UPLOADING = "shelving_image_uploading"
     SHELVING_OFFLOADING = "shelving_offloading"
     UNSHELVING = "unshelving"
-    UPDATING_PASSWORD = "updating_password"
+    UPDATING_PASSWORD = "updating_password"  # noqa: S105  # the name of a state
 
 
 class PowerState(IntEnum):

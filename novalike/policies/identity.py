@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from oslo_policy import policy
+
 from novalike.policies.base import ADMIN, ANYONE, OWN_USER_OR_ADMIN, operation
 
 _OWN_PROJECT_OR_ADMIN = f"project_id:%(project_id)s or {ADMIN}"
@@ -10,7 +12,7 @@ _CRUD = (("list", "GET", ""), ("get", "GET", "/{id}"), ("create", "POST", ""), (
          ("delete", "DELETE", "/{id}"))
 
 
-def _collection(one: str, many: str, path: str, *, open_to_all: tuple[str, ...] = ()) -> list:
+def _collection(one: str, many: str, path: str, *, open_to_all: tuple[str, ...] = ()) -> list[policy.RuleDefault]:
     rules = []
     for verb, method, suffix in _CRUD:
         name = f"identity:{verb}_{many if verb == 'list' else one}"

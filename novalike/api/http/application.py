@@ -34,7 +34,7 @@ PUBLIC = "public"
 CONTEXT_KEY = "novalike.context"
 
 
-class Request(WebobRequest):
+class Request(WebobRequest):  # type: ignore[misc]  # webob has no types
     """A request on its way to a handler. What is below was checked before the handler is called."""
 
     context: RequestContext

@@ -1,1 +1,1 @@
-"""api/identity"""
+"""Keystone v3 over the local identity service, one file per kind of resource."""

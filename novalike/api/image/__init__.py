@@ -1,1 +1,1 @@
-"""api/image"""
+"""Glance v2 over the local image service."""

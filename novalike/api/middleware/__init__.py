@@ -1,1 +1,1 @@
-"""api/middleware"""
+"""What stands before every API: request ids, and who asks."""

@@ -1,1 +1,1 @@
-"""api/openstack"""
+"""Nova's Compute API, v2.1 with microversions and the relaxed v2."""

@@ -1,1 +1,1 @@
-"""network/local"""
+"""Our own network service: networks, subnets, ports and security groups in the GLOBAL database."""

@@ -74,7 +74,7 @@ def _show(request: Request) -> dict[str, Any]:
     return {"extension": _shown(alias)}
 
 
-def routes(services: ApiServices) -> tuple[Route, ...]:  # noqa: ARG001  # the same signature everywhere
+def routes(services: ApiServices) -> tuple[Route, ...]:
     """Answer the routes of extensions."""
     return (
         Route(method="GET", path="/extensions", handler=_index, rule=_RULE, query=_NO_QUERY),

@@ -1,1 +1,1 @@
-"""api/openstack/views"""
+"""What goes out: answers of the Compute API per microversion, by resource."""
