@@ -44,7 +44,7 @@ class BuildEndpoint(Build):
         if work.interruptions >= self._limit:
             raise BuildFailed(f"The host failed {work.interruptions} times while it built the server.")
         with ExitStack() as undo:
-            undo.callback(self._clean, remains(order))
+            undo.callback(self._clean, work, remains(order))
             root_device = self._host.driver.spawn(SpawnRequest(
                 instance=order.instance, vifs=order.vifs, block_devices=order.block_devices, image=order.image,
                 kernel=order.kernel, ramdisk=order.ramdisk, admin_password=order.admin_password, files=order.files,
@@ -61,13 +61,14 @@ class BuildEndpoint(Build):
         self._host.forget(uuid)
         return Outcome(fence=order.fence, host=self._host.name)
 
-    def _clean(self, order: DestroyOrder) -> None:
-        """Remove what a failed build left. Failing at that must not hide why the build failed: the conductor's own order to
-        destroy follows.
+    def _clean(self, work: Work, order: DestroyOrder) -> None:
+        """Remove what a failed build left. Failing at that must not hide why the build failed: the outcome says that the
+        host is dirty, and the conductor's own order to destroy follows.
         """
         try:
             self._host.driver.destroy(order.fence.instance_uuid, order.instance_name, order.vifs)
         except Exception:
+            work.dirty = True
             LOG.exception("Pieces of instance %s, which failed to build, may remain", order.fence.instance_uuid)
 
 

@@ -41,6 +41,7 @@ class Work:
     hurry: Callable[[], None] | None = None
     superseded: bool = False                     # something newer arrived: stop at the next step, undo
     expired: bool = False                        # its failure was reported at the deadline: undo whatever comes out of it
+    dirty: bool = False                          # a failed build could not remove what it left
     started: bool = False
     interruptions: int = 0                       # how often a daemon died of, or at least during, this order
     arrived: float = 0.0                         # monotonic
@@ -187,6 +188,7 @@ class Orders:
         power = None if work.kind in TASK_STEPS or work.expired else self._power_state(work.fence.instance_uuid)
         return Outcome(
             fence=work.fence, host=self._host, error=error, details=details, retry=retry, power_state=power,
+            dirty=work.dirty or (work.expired and work.kind == "build"),     # an expired one may still be at it
             started_at=work.arrived_at, finished_at=self._clock.time(),
         )
 

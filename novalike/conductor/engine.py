@@ -39,6 +39,8 @@ S = TypeVar("S")
 LEASE = 90_000
 RESEND = 15_000
 PAUSE = 2_000
+#: Seconds after which a host which could not undo something is ordered again, until the undo's deadline.
+UNDO_PAUSE = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,13 @@ class Retry:
 @dataclass(frozen=True)
 class Again:
     """Run the same step again in so many seconds."""
+
+    after: float
+
+
+@dataclass(frozen=True)
+class Resend:
+    """The host failed; order it again in so many seconds, within the deadline which runs."""
 
     after: float
 
@@ -138,7 +147,7 @@ class Step(Generic[S]):
         """Order the host to do it; called again when the host is silent."""
         raise NotImplementedError
 
-    def ended(self, job: Job[S], outcome: Outcome) -> Done | Retry | Again:
+    def ended(self, job: Job[S], outcome: Outcome) -> Done | Retry | Again | Resend:
         """The host reported: no I/O here. Raises NovalikeError to fail the task."""
         raise NotImplementedError
 
@@ -155,7 +164,7 @@ class Step(Generic[S]):
         raise NotImplementedError
 
     def undo_ended(self, job: Job[S], outcome: Outcome) -> None:
-        """The host undid it: note so in the state. No I/O here."""
+        """The host undid it, or has nothing left to undo (stale): note so in the state. No I/O here."""
 
     def undo_overdue(self, job: Job[S]) -> None:
         """The undo's deadline passed: leave a debt behind and note so in the state."""
@@ -214,16 +223,15 @@ class Engine:
                 return None
             job.outcome = outcome
             decision = self._ended(job, outcome)
-            if isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]:
-                job.kind.finish(session, job)
-                tasks.remove(session, job.task, self._world.owner)
+            if self._is_end(job, decision):
+                self._end(session, job, job.kind.finish)
             return job, decision
 
         taken = cell.write(take)
         if taken is None:
             return False
         job, decision = taken
-        if not (isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]):
+        if not self._is_end(job, decision):
             self._guard(job, lambda: self._decided(job, decision))
         return True
 
@@ -235,10 +243,21 @@ class Engine:
         return Job(self._world, cell, leased, kind)
 
     @staticmethod
+    def _is_end(job: Job[Any], decision: Any) -> bool:
+        return isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]
+
+    def _end(self, session: Session, job: Job[Any], write: Callable[[Session, Job[Any]], None]) -> None:
+        # The task's row first: whoever needs several rows takes task, hosts by id, instance, in this order.
+        tasks.remove(session, job.task, self._world.owner)
+        write(session, job)
+
+    @staticmethod
     def _ended(job: Job[Any], outcome: Outcome) -> Any:
-        """Answer what a report means: Done, Retry, Again, or the error that fails the task."""
+        """Answer what a report means: Done, Retry, Again, Resend, or the error that fails the task."""
         try:
             if job.undoing:
+                if outcome.error is not None and not outcome.stale:
+                    return Resend(UNDO_PAUSE)
                 job.step.undo_ended(job, outcome)
                 return Done()
             return job.step.ended(job, outcome)
@@ -294,12 +313,16 @@ class Engine:
             return error
 
     def _decided(self, job: Job[Any], decision: Any) -> None:
-        if job.undoing:
+        if isinstance(decision, Resend):
+            # A new sequence: under the old one the host would only tell of this failure again.
+            self._save(job, waiting_host=job.task.waiting_host, wake_in=int(decision.after * 1000), deadline=None)
+        elif job.undoing:
             self._undo(job)
         elif isinstance(decision, Done):
             self._next(job)
         elif isinstance(decision, Again):
-            self._save(job, waiting_host=None, wake_in=int(decision.after * 1000), deadline=None)
+            # The step begins anew, and so does its time: the deadline which ran may have passed just now.
+            self._save(job, waiting_host=None, wake_in=int(decision.after * 1000), deadline=job.step.wait_deadline(job))
         elif isinstance(decision, Retry):
             self._begin_undo(job, failure=None)
         else:
@@ -334,10 +357,7 @@ class Engine:
             self._run(job)
 
     def _finish(self, job: Job[Any]) -> None:
-        def end(session: Session) -> None:
-            job.kind.finish(session, job)
-            tasks.remove(session, job.task, self._world.owner)
-        job.cell.write(end)
+        job.cell.write(self._end, job, job.kind.finish)
 
     # -- failing and undoing
 
@@ -372,11 +392,7 @@ class Engine:
             self._save(job, waiting_host=None, wake_in=LEASE, deadline=job.step.deadline, release=False)
             self._run(job)
             return
-
-        def end(session: Session) -> None:
-            job.kind.failed(session, job)
-            tasks.remove(session, job.task, self._world.owner)
-        job.cell.write(end)
+        job.cell.write(self._end, job, job.kind.failed)
 
     def _save(
         self, job: Job[Any], *, waiting_host: str | None, wake_in: int, deadline: int | None, release: bool = True,

@@ -25,6 +25,8 @@ from novalike.workers import Workers
 LOG = logging.getLogger(__name__)
 
 KINDS = (BuildTask(), DeleteTask())
+#: How many tasks may wait for a worker; the others wait in the database, where the sweep finds them.
+BACKLOG = 200
 
 
 def owner_name(host: str) -> str:
@@ -41,15 +43,19 @@ class TasksEndpoint(Tasks):
         self._workers = workers
 
     def wake(self, ctxt: RequestContext, *, task_ids: list[str]) -> None:
-        for task_id in task_ids:
+        for task_id in task_ids[:self._room()]:
             self._workers.submit(functools.partial(self._advance, task_id))
+
+    def _room(self) -> int:
+        return max(0, BACKLOG - self._workers.pending)
 
     def _advance(self, task_id: str) -> None:
         self._engine.advance(self._cell, task_id)
 
     def report(self, ctxt: RequestContext, *, outcome: Outcome) -> None:
         if outcome.fence.operation_id.startswith(debts.PREFIX):
-            if outcome.error is None and self._cell.write(debts.pay, outcome.fence):
+            # Stale: something newer reached the host since, which cleans up itself.
+            if (outcome.error is None or outcome.stale) and self._cell.write(debts.pay, outcome.fence):
                 LOG.info("host %s cleaned up what it owed for instance %s", outcome.host, outcome.fence.instance_uuid)
             return
         self._workers.submit(lambda: self._report(outcome))
@@ -60,7 +66,8 @@ class TasksEndpoint(Tasks):
 
     def sweep(self) -> None:
         """Look for tasks whose time has come: lost doorbells, silent hosts, passed deadlines, dead conductors' leases."""
-        for task_id in self._cell.fetch(tasks.due):
+        room = self._room()
+        for task_id in self._cell.fetch(tasks.due, limit=room) if room else ():
             self._workers.submit(functools.partial(self._advance, task_id))
 
 

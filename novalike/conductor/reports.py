@@ -13,7 +13,6 @@ from novalike.conductor.tasks.orders import debt_order
 from novalike.context import RequestContext, service_context
 from novalike.db import debts, hosts, instance_actions, instances, tasks
 from novalike.db.engine import Database
-from novalike.exception import NotFound
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import Fence, Heartbeat, Outcome, PowerChange
@@ -68,6 +67,7 @@ class HostReportsEndpoint(HostReports):
                 unknown += sorted(hosts.heartbeat(session, names, binary))
             tasks.working(session, working, resend=RESEND)
             instance_actions.postpone(session, working)
+            debts.working(session, working)
             return unknown
         for host in self._cell.write(store):
             LOG.info("host %s sends heartbeats but is not registered: asking it to", host)
@@ -92,11 +92,14 @@ class HostReportsEndpoint(HostReports):
 
     def ask_for_debts(self, host: str | None = None) -> None:
         """Order the cleanup that hosts owe: one host's when it has just come back, else those whose time has come."""
-        for fence, debt in self._cell.write(debts.due, host=host):
-            try:
-                with self._cell.read() as session:
-                    up = hosts.find_service(session, debt.host, COMPUTE, down_after=self._world.conf.service_down_time).up
-            except NotFound:
-                up = False
-            if up:
+        due = self._cell.write(debts.due, host=host)
+        if not due:
+            return
+        services = self._cell.fetch(
+            hosts.list_services, down_after=self._world.conf.service_down_time, binary=COMPUTE,
+            hosts={debt.host for _, debt in due},
+        )
+        up = {service.host for service in services if service.up}
+        for fence, debt in due:
+            if debt.host in up:
                 self._world.compute(Build, debt.host).destroy(service_context(), order=debt_order(fence, debt))

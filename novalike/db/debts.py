@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +20,15 @@ RETRY = 30_000
 
 
 def owe(session: Session, debt: Debt, *, now: datetime) -> None:
-    """Note a debt. A host owes one per instance: a newer epoch replaces an older."""
-    session.execute(
-        sa.delete(HostDebtRow).where(HostDebtRow.host == debt.host, HostDebtRow.instance_uuid == debt.instance_uuid),
-    )
+    """Note a debt. A host owes one per instance: a newer epoch replaces an older, and an older changes nothing."""
+    known = session.execute(
+        sa.select(HostDebtRow.id, HostDebtRow.epoch)
+        .where(HostDebtRow.host == debt.host, HostDebtRow.instance_uuid == debt.instance_uuid).with_for_update(),
+    ).one_or_none()
+    if known is not None and known.epoch > debt.epoch:
+        return
+    if known is not None:
+        session.execute(sa.delete(HostDebtRow).where(HostDebtRow.id == known.id))
     session.add(HostDebtRow(
         host=debt.host, instance_uuid=debt.instance_uuid, epoch=debt.epoch, document=serializer.dump(Debt, debt),
         wake_at=now_ms() + RETRY, created_at=now,
@@ -31,7 +37,10 @@ def owe(session: Session, debt: Debt, *, now: datetime) -> None:
 
 
 def due(session: Session, *, host: str | None = None, limit: int = 100) -> list[tuple[Fence, Debt]]:
-    """Answer debts to ask for now (all of one host's when it has just come back), and push them on by the retry interval."""
+    """Answer debts to ask for now (all of one host's when it has just come back), and push them on by the retry interval.
+
+    Each time the sequence is a higher one: under the old one a host which failed would only tell of its failure again.
+    """
     query = sa.select(HostDebtRow).limit(limit).with_for_update(skip_locked=True)
     query = query.where(HostDebtRow.host == host) if host is not None else query.where(HostDebtRow.wake_at <= now_ms())
     rows = list(session.scalars(query))
@@ -42,10 +51,20 @@ def due(session: Session, *, host: str | None = None, limit: int = 100) -> list[
         )
     return [
         (
-            Fence(instance_uuid=row.instance_uuid, operation_id=f"{PREFIX}{row.id}", sequence=0, epoch=row.epoch),
+            Fence(instance_uuid=row.instance_uuid, operation_id=f"{PREFIX}{row.id}", sequence=row.wake_at, epoch=row.epoch),
             serializer.load(Debt, row.document),
         ) for row in rows
     ]
+
+
+def working(session: Session, fences: Iterable[Fence]) -> None:
+    """A host says that it works on these: do not ask for them again before the next interval."""
+    ids = [int(fence.operation_id.removeprefix(PREFIX)) for fence in fences if fence.operation_id.startswith(PREFIX)]
+    if ids:
+        session.execute(
+            sa.update(HostDebtRow).where(HostDebtRow.id.in_(ids)).values(wake_at=now_ms() + RETRY)
+            .execution_options(synchronize_session=False),
+        )
 
 
 def pay(session: Session, fence: Fence) -> bool:

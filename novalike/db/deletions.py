@@ -28,8 +28,11 @@ def begin(session: Session, uuid: str, caller: Caller, *, now: datetime, pass_lo
     Idempotent: a second delete answers the task which already runs. Raises NotFound when the instance is gone, Conflict
     when it is locked (and `pass_lock` is False).
     """
+    # Locks in the conductor's order: the task, then the instance. A task which came in between is found by the second look.
+    task = sa.select(TaskRow).where(TaskRow.instance_uuid == uuid).with_for_update()
+    running = session.scalars(task).one_or_none()
     row = instances.lock(session, uuid)
-    running = session.scalars(sa.select(TaskRow).where(TaskRow.instance_uuid == uuid).with_for_update()).one_or_none()
+    running = running or session.scalars(task).one_or_none()
     if running is not None and running.kind == KIND:
         return running.id
     if row.locked_by is not None and not pass_lock:

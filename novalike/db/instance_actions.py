@@ -140,11 +140,13 @@ def due(session: Session, *, limit: int = 100) -> list[DueAction]:
         InstanceRow.action_wake_at <= now_ms(), InstanceRow.deleted == 0,
     ).limit(limit).with_for_update(skip_locked=True)
     found = []
-    for row, overdue in session.execute(query).all():
+    rows = session.execute(query).all()
+    disks = block_devices.of_instances(session, [row.uuid for row, _ in rows])
+    for row, overdue in rows:
         fence = Fence(instance_uuid=row.uuid, operation_id=row.action_id or "", sequence=0, epoch=row.epoch)
         found.append(DueAction(
             instances.to_object(row), row.action_name or "", fence, dict(row.action_arguments or {}), bool(overdue),
-            block_devices.of_instance(session, row.uuid),
+            disks.get(row.uuid, ()),
         ))
     if found:
         session.execute(

@@ -82,8 +82,10 @@ def release(session: Session, uuid: str) -> None:
 
 
 def forget(session: Session, uuids: Sequence[str]) -> None:
-    """Remove mappings whose instances were never stored."""
-    session.execute(sa.delete(InstanceMapping).where(InstanceMapping.uuid.in_(list(uuids))))
+    """Remove mappings whose instances were never stored; those which somebody confirmed or released meanwhile had one."""
+    session.execute(sa.delete(InstanceMapping).where(
+        InstanceMapping.uuid.in_(list(uuids)), InstanceMapping.confirmed == 0, InstanceMapping.released_at.is_(None),
+    ))
 
 
 def unconfirmed(session: Session, age: int, *, limit: int = 1000) -> dict[str, list[str]]:

@@ -78,7 +78,8 @@ class Outcome:
     """How an ordered step or action ended on a host.
 
     `error` None means success. `error` is text fit for users; `retry` says another host may fare better; `stale` says
-    that the host refused the order as older than what it knows (nothing was done).
+    that the host refused the order as older than what it knows (nothing was done); `dirty` that a failed build may have
+    left pieces there, so that it must be ordered to destroy them.
     """
 
     fence: Fence
@@ -87,6 +88,7 @@ class Outcome:
     details: str = ""
     retry: bool = True
     stale: bool = False
+    dirty: bool = False
     power_state: int | None = None
     root_device_name: str | None = None
     started_at: float = 0.0                      # epoch seconds on the host's clock

@@ -18,7 +18,7 @@ from novalike.db.models.mappings import InstanceMapping
 from novalike.objects.states import ACTIONS, PowerState
 from novalike.virt.fake.faults import Fault
 from tests.factories_instances import SMALL
-from tests.laws.cloud import SimulatedCloud
+from tests.laws.cloud import ROUND, SimulatedCloud
 
 #: A host's thread which dies at a point dies of Crash; that is the test, not an accident.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -188,6 +188,59 @@ def test_conductor_and_host_may_both_die(tmp_path):
             arm_conductor(one)(cloud)
             arm_hosts(other)(cloud)
         run(tmp_path / f"{one}-{other}", "build and delete", prepare)
+
+
+def go_on(cloud: SimulatedCloud, seconds: float) -> None:
+    """Let so much time pass, with sweeps, whether operations end or not."""
+    for _ in range(int(seconds / ROUND) + 1):
+        cloud.pass_time(ROUND)
+        cloud.sweep()
+
+
+def test_a_delete_ends_though_its_host_cannot_remove_the_server(tmp_path):
+    cloud = SimulatedCloud(tmp_path, hosts=1)
+    uuid = build(cloud)
+    cloud.hosts["host0"].break_down(Fault(operation="destroy", error="the disk is stuck", times=30))
+    cloud.delete(uuid)
+    cloud.deliver()
+    go_on(cloud, cloud.conf.conductor.destroy_timeout + 60)
+    assert cloud.server(uuid).vm_state == "deleted"
+    assert cloud.busy() == ["debt of host0"]
+    cloud.settle()
+    check(cloud, uuid, "after the host paid")
+
+
+def test_a_delete_asks_every_host_in_the_end(tmp_path):
+    cloud = SimulatedCloud(tmp_path, hosts=2)
+    uuid = build_after_a_failure(cloud)
+    for host in cloud.hosts.values():
+        host.break_down(Fault(operation="destroy", error="the disk is stuck", times=30))
+    cloud.delete(uuid)
+    cloud.settle()
+    check(cloud, uuid, "after both hosts paid")
+
+
+def test_a_build_ends_though_its_hosts_cannot_remove_what_they_left(tmp_path):
+    cloud = SimulatedCloud(tmp_path, hosts=2)
+    for host in cloud.hosts.values():
+        host.break_down(Fault(operation="spawn", error="the disk is full", at="domain"))
+        host.break_down(Fault(operation="destroy", error="the disk is stuck", times=30))
+    uuid = cloud.create()
+    cloud.deliver()
+    go_on(cloud, 400)
+    assert cloud.server(uuid).vm_state == "error"
+    cloud.settle()
+    check(cloud, uuid, "after both hosts paid")
+
+
+def test_a_host_that_cannot_undo_is_not_asked_without_end(tmp_path):
+    cloud = SimulatedCloud(tmp_path, hosts=1)
+    cloud.hosts["host0"].break_down(Fault(operation="spawn", error="the disk is full"))
+    cloud.hosts["host0"].break_down(Fault(operation="destroy", error="the disk is stuck"))
+    cloud.create()
+    cloud.deliver()
+    orders = [line for line in cloud.wire.sent if line.startswith("destroy")]
+    assert len(orders) == 1, f"{len(orders)} orders without a pause"
 
 
 def test_a_full_cloud_says_what_would_have_fitted(tmp_path):

@@ -100,7 +100,7 @@ class Spawn(Step[BuildState]):
     def ended(self, job: Job[BuildState], outcome: Outcome) -> Done | Retry:
         if outcome.error is None and not outcome.stale:
             return Done()
-        if not outcome.stale:
+        if not outcome.stale and not outcome.dirty:
             job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))
         error = outcome.error or "The host refused an order which it took for an old one."
         return self._elsewhere(job, error, details=outcome.details, retry=outcome.retry)
@@ -148,8 +148,7 @@ class Spawn(Step[BuildState]):
         job.world.compute(Build, host).destroy(job.context, order=order)
 
     def undo_ended(self, job: Job[BuildState], outcome: Outcome) -> None:
-        if outcome.error is None:
-            job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))
+        job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))
 
     def undo_overdue(self, job: Job[BuildState]) -> None:
         now = job.world.clock.now()

@@ -1,13 +1,13 @@
 """Delete a server: destroy it on every host which may hold a piece, free its ports and quota, mark it deleted.
 
-It never fails: a host which cannot be reached owes its cleanup, and the delete goes on.
+It never fails: a host which cannot be reached, or cannot do it, owes its cleanup, and the delete goes on.
 """
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Again, Done, Job, Step, TaskKind, Wait, changed
+from novalike.conductor.engine import Again, Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks.orders import destroy_order
 from novalike.db import action_log, debts, deletions, hosts, mappings
 from novalike.exception import NotFound
@@ -16,6 +16,8 @@ from novalike.rpc.compute import Build
 
 EVENT = "compute_terminate_instance"
 COMPUTE = "novalike-compute"
+#: Seconds after which a host which failed is ordered again.
+PAUSE = 5.0
 
 
 class Destroy(Step[DeleteState]):
@@ -58,9 +60,9 @@ class Destroy(Step[DeleteState]):
         order = destroy_order(job.instance, fence, job.state.vifs)
         job.world.compute(Build, host).destroy(job.context, order=order)
 
-    def ended(self, job: Job[DeleteState], outcome: Outcome) -> Done | Again:
+    def ended(self, job: Job[DeleteState], outcome: Outcome) -> Done | Again | Resend:
         if outcome.error is not None:
-            return Again(5.0)
+            return Resend(PAUSE)
         job.state = changed(job.state, done=(*job.state.done, outcome.host))
         return Again(0.0) if self._pending(job) else Done()
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from novalike.conductor.engine import Again, Done, Engine, Retry, Step, TaskKind, Wait, World
 from novalike.clock import ManualClock
+from novalike.conductor.engine import Again, Done, Engine, Resend, Retry, Step, TaskKind, Wait, World
 from novalike.db import instances, tasks
 from novalike.db.cells import Cells
 from novalike.db.models.instances import InstanceRow
@@ -65,6 +65,8 @@ class Paint(Step):
     def ended(self, job, outcome):
         if outcome.error == "again":
             return Again(0)
+        if outcome.error == "resend":
+            return Resend(5)
         if outcome.error:
             job.state = replace(job.state, coats=job.state.coats + 1)
             if job.state.coats > 1:
@@ -308,3 +310,46 @@ def test_again_runs_the_step_again_with_a_new_sequence(shop):
     age(shop, wake_at=1)
     engine.advance(shop.db, shop.id)
     assert shop.log == ["mix", "order paint 1", "order paint 3"]
+
+
+def test_resend_orders_the_host_again_within_the_same_deadline(shop):
+    engine = shop.engine("a")
+    engine.advance(shop.db, shop.id)
+    deadline = row(shop).deadline
+    report(shop, engine, error="resend")
+    assert (row(shop).waiting_host, row(shop).deadline) == ("h1", deadline)
+    assert not engine.advance(shop.db, shop.id), "it pauses first"
+    age(shop, wake_at=6_000)
+    engine.advance(shop.db, shop.id)
+    assert shop.log == ["mix", "order paint 1", "order paint 2"]
+
+
+def test_an_undo_which_fails_is_ordered_again_after_a_pause_until_its_deadline(shop):
+    engine = shop.engine("a")
+    engine.advance(shop.db, shop.id)
+    report(shop, engine, error="paint is dry")
+    deadline = row(shop).deadline
+    report(shop, engine, error="the scraper broke")
+    assert shop.log[-1] == "order scrape 3", "not at once"
+    assert row(shop).deadline == deadline
+    age(shop, wake_at=6_000)
+    engine.advance(shop.db, shop.id)
+    assert shop.log[-1] == "order scrape 4"
+    age(shop, wake_at=100_000, deadline=100_000)
+    engine.advance(shop.db, shop.id)
+    assert "debt" in shop.log
+
+
+def test_again_after_a_passed_deadline_gets_a_new_one(shop):
+    class Patient(Paint):
+        def overdue(self, job):
+            return Again(0)
+
+    engine = shop.engine("a")
+    shop.kind.steps = (shop.kind.steps[0], Patient(shop.log))
+    engine.advance(shop.db, shop.id)
+    age(shop, wake_at=200_000, deadline=200_000)
+    engine.advance(shop.db, shop.id)
+    age(shop, wake_at=1)
+    engine.advance(shop.db, shop.id)
+    assert row(shop).waiting_host == "h1", "it has to run again instead of being overdue for ever"
