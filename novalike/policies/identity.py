@@ -13,7 +13,7 @@ _CRUD = (("list", "GET", ""), ("get", "GET", "/{id}"), ("create", "POST", ""), (
 
 
 def _collection(one: str, many: str, path: str, *, open_to_all: tuple[str, ...] = ()) -> list[policy.RuleDefault]:
-    rules = []
+    rules: list[policy.RuleDefault] = []
     for verb, method, suffix in _CRUD:
         name = f"identity:{verb}_{many if verb == 'list' else one}"
         check = ANYONE if verb in open_to_all else ADMIN
