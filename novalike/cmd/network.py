@@ -14,7 +14,7 @@ from novalike.clock import Clock  # noqa: E402
 from novalike.cmd import process, wiring  # noqa: E402
 
 OPTIONS = [
-    cfg.BoolOpt("remove", default=False, help="Instead of running: remove every local network from this host, and end."),
+    cfg.BoolOpt("remove", default=False, help="Instead of running: remove this agent's networks from this host, and end."),
 ]
 
 
@@ -27,13 +27,12 @@ def main() -> None:
 
 
 def remove(conf: cfg.ConfigOpts) -> bool:
-    """Remove bridges, namespaces, DHCP servers and rules of this host; False when something stays (a guest in its bridge, say).
+    """Remove the agent's bridges, namespaces, DHCP servers and rules from this host, and tell what others have here; False
+    when something of its own stays (a guest in its bridge, say).
 
     The agent must not run, and needs to know of no conductor: it is a host which shall have no network.
     """
-    host = LinuxHost(conf, Clock(), Desired())
-    host.survey()
-    return host.apply((), (), thorough=True)
+    return LinuxHost(conf, Clock(), Desired()).remove()
 
 
 if __name__ == "__main__":

@@ -30,8 +30,14 @@ OPTIONS = [
     ),
     cfg.StrOpt("agent_state_path", default="/var/lib/novalike/network", help="Folder for the agent's DHCP files."),
     cfg.StrOpt(
+        "agent_owner", default="", regex=r"^[a-z0-9]{0,16}$",
+        help="Name of this agent among those which share the host: it is on everything the agent makes there, and what has "
+             "another's is left alone. Empty: made from the real path of agent_state_path.",
+    ),
+    cfg.StrOpt(
         "namespace_prefix", default="nln-", regex=r"^[A-Za-z0-9_.-]{1,60}$",
-        help="First part of the names of network namespaces. Agents which share /run/netns need one each.",
+        help="First part of the names of network namespaces. Agents in several network namespaces "
+             "which share /run/netns need one each.",
     ),
     cfg.StrOpt("local_ip", default="", help="This host's address for VXLAN. Empty: it takes no part in VXLAN networks."),
     cfg.PortOpt("vxlan_port", default=4789, help="UDP port of VXLAN."),

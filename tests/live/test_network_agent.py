@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -52,17 +53,23 @@ def until(what: str, condition: Any, seconds: float = 15) -> Any:
 class Lab:
     """A pretended host, its agent, guests, and the desired state which the agent fetches (a file)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, beside: Lab | None = None) -> None:
+        """A host of its own, or `beside` the agent of another cloud on the same host."""
         self.id = uuid.uuid4().hex[:6]
         self.folder = folder
-        self.host = f"t{self.id}-host"
-        self.prefix = f"t{self.id}-"
+        self.host = beside.host if beside else f"t{self.id}-host"
+        self.prefix = beside.prefix if beside else f"t{self.id}-"
+        self.settings: dict[str, Any] = {
+            "namespace_prefix": self.prefix, "agent_state_path": str(folder / "state"), "metadata_host": "127.0.0.1",
+            "metadata_port": 8775, "linger": 0.0,
+        }
         self.networks: dict[str, DesiredNetwork] = {}
         self.revision = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.guests: list[str] = []
-        run("ip", "netns", "add", self.host)
-        run("ip", "-n", self.host, "link", "set", "lo", "up")
+        if beside is None:
+            run("ip", "netns", "add", self.host)
+            run("ip", "-n", self.host, "link", "set", "lo", "up")
 
     def network(self, cidr: str = "10.7.0", **values: Any) -> DesiredNetwork:
         network_id = str(uuid.uuid4())
@@ -87,10 +94,7 @@ class Lab:
         self.ring()
 
     def start(self, **settings: Any) -> None:
-        settings = {
-            "namespace_prefix": self.prefix, "agent_state_path": str(self.folder / "state"), "metadata_host": "127.0.0.1",
-            "metadata_port": 8775, "linger": 0.0, **settings,
-        }
+        settings = self.settings | settings
         with (self.folder / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{self.host}", sys.executable, str(AGENT), str(self.folder), SECRET, json.dumps(settings)],
@@ -101,6 +105,18 @@ class Lab:
         """Have the agent look at everything, as a ring followed by its periodic comparison would."""
         if self.process is not None:
             self.process.send_signal(signal.SIGUSR1)
+
+    def remove(self) -> subprocess.CompletedProcess[str]:
+        """Run novalike-network --remove with this agent's configuration."""
+        file = self.folder / "agent.conf"
+        file.write_text("[network]\n" + "".join(f"{name} = {value}\n" for name, value in self.settings.items()))
+        return subprocess.run(
+            ["nsenter", f"--net=/run/netns/{self.host}", sys.executable, "-m", "novalike.cmd.network", "--config-file", str(file), "--remove"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )
+
+    def tables(self) -> set[str]:
+        return set(re.findall(r"table \w+ (\S+)", run("nsenter", f"--net=/run/netns/{self.host}", "nft", "list", "tables")))
 
     def kill(self) -> None:
         assert self.process is not None
@@ -450,3 +466,207 @@ def test_guests_make_themselves_ipv6_addresses(lab: Lab) -> None:
     guest = lab.guest(network, port)
     until("an address", lambda: any(a["local"] == own for a in lab.links(guest)["eth0"]["addr_info"]), 25)
     assert socket.inet_ntoa(dhcp(guest, port.mac)[0]) == "10.7.0.5"
+
+
+def settled(lab: Lab, what: str) -> None:
+    """Have an agent look at everything, and wait until it has."""
+    lab.ring()
+    time.sleep(1)
+    assert lab.process is not None and lab.process.poll() is None, what
+
+
+def test_two_clouds_on_one_host_leave_each_other_alone(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one = Lab(tmp_path / "one")
+    two = Lab(tmp_path / "two", beside=one)
+    try:
+        networks, ports, guests = [], [], []
+        for lab in (one, two):                               # the same address range in both
+            network = lab.network()
+            ports.append(lab.port(network, "10.7.0.5"))
+            networks.append(replace(network, ports=(ports[-1],)))
+            lab.want(networks[-1])
+            lab.start()
+            until("dnsmasq", lab.dnsmasq)
+            until("the network", lambda lab=lab: "1 networks changed" in lab.log())
+        for lab, network, port in zip((one, two), networks, ports, strict=True):
+            guests.append(lab.guest(network, port))
+            assert socket.inet_ntoa(dhcp(guests[-1], port.mac)[0]) == "10.7.0.5"
+            configure(guests[-1], "10.7.0.5", "10.7.0.1")
+            assert ping(guests[-1], "10.7.0.1")
+        transit = [a["local"] for link in one.links().values() if link["ifname"].startswith("nlw") for a in link["addr_info"]]
+        assert len(set(transit)) == 2, "each network has a way out of its own"
+        routes = json.loads(run("ip", "-n", one.host, "-j", "route", "show", "10.7.0.0/24"))
+        assert [route["dev"] for route in routes] == [f"nlw{names.short(networks[0].id)}"], "the first has the route"
+        assert two.log().count("it gets no route to network") == 1
+
+        # Neither looks at, restarts with, or removes what is the other's.
+        def pieces(lab: Lab, network: DesiredNetwork) -> Any:
+            short = names.short(network.id)
+            links = {name: link["ifindex"] for name, link in lab.links().items() if name.endswith(short)}
+            return links, lab.dnsmasq(), {name: link["ifindex"] for name, link in lab.links(lab.inside(network)).items()}
+
+        before = pieces(one, networks[0]), pieces(two, networks[1])
+        rules = run("nsenter", f"--net=/run/netns/{one.host}", "nft", "-a", "list", "ruleset")
+        for lab in (one, two):
+            settled(lab, "it looks at everything")
+            lab.kill()
+            lab.start()
+            until("a second look", lambda lab=lab: lab.log().count("applied in") == 2)
+        assert (pieces(one, networks[0]), pieces(two, networks[1])) == before
+        assert run("nsenter", f"--net=/run/netns/{one.host}", "nft", "-a", "list", "ruleset") == rules
+        assert all(ping(guest, "10.7.0.1") for guest in guests)
+
+        # The guard of each still holds, and stops no guest of the other.
+        for guest, other in (guests, guests[::-1]):
+            run("ip", "-n", guest, "addr", "flush", "dev", "eth0")
+            configure(guest, "10.7.0.77", "10.7.0.1")
+            assert not ping(guest, "10.7.0.1"), "an address of nobody is dropped"
+            assert ping(other, "10.7.0.1")
+            run("ip", "-n", guest, "addr", "flush", "dev", "eth0")
+            configure(guest, "10.7.0.5", "10.7.0.1")
+            assert ping(guest, "10.7.0.1")
+
+        one.kill()
+        done = one.remove()
+        assert done.returncode == 1, "a guest which is no abandoned tap is still in the first cloud's bridge"
+        assert f"{ports[0].tap} is in it" in done.stdout, done.stdout
+        run("ip", "netns", "del", guests[0])
+        done = one.remove()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert names.short(networks[1].id) in done.stdout, "it tells what it left alone"
+        assert not one.dnsmasq()
+        assert list((one.folder / "state").iterdir()) == []
+        assert not [name for name in one.links() if name.endswith(names.short(networks[0].id))]
+        assert pieces(two, networks[1]) == before[1]
+        assert len(two.tables()) == 2
+        assert ping(guests[1], "10.7.0.1")
+        settled(two, "the other goes on")
+        until("the route, which is free now", lambda: "10.7.0.0/24" in run("ip", "-n", two.host, "route"))
+        assert ping(two.host, "10.7.0.5")
+        dhcp(guests[1], ports[1].mac)
+        assert "another network agent" not in one.log() + two.log()
+    finally:
+        for lab in (two, one):
+            sys.stdout.write(lab.log())
+            lab.close()
+
+
+def test_what_has_no_tag_becomes_ours_if_it_is_wanted_and_is_left_alone_if_not(lab: Lab) -> None:
+    network, stranger, kept = lab.network(), str(uuid.uuid4()), lab.network("10.8.0")
+    run("ip", "-n", lab.host, "link", "add", network.bridge, "mtu", "1400", "type", "bridge", "forward_delay", "0")   # as compute makes it
+    index = lab.links()[network.bridge]["ifindex"]
+    foreign = f"nlb{names.short(stranger)}"
+    run("ip", "-n", lab.host, "link", "add", foreign, "type", "bridge")
+    port = lab.port(network, "10.7.0.5")
+    lab.want(replace(network, ports=(port,)), kept)
+    lab.start()
+    until("dnsmasq", lambda: len(lab.dnsmasq()) == 2)
+    until("both", lambda: "2 networks changed" in lab.log())
+    assert lab.links()[network.bridge]["ifindex"] == index, "it is the bridge that was there"
+    assert lab.links()[network.bridge]["ifalias"].startswith("novalike:")
+    settled(lab, "it looks again")
+    assert lab.log().count(f"left alone, as no network agent's tag is on them: {foreign};") == 1
+
+    # An agent of the time before tags left its networks without any; the new one, and --remove, know them by their folders.
+    lab.kill()
+    for name in list(lab.links()):
+        if names.is_ours(name):
+            run("ip", "-n", lab.host, "link", "set", name, "alias", "", "group", "default")
+    run("nsenter", f"--net=/run/netns/{lab.host}", "nft", "add", "table", "bridge", "novalike_guard")
+    server = lab.dnsmasq()
+    lab.start()
+    until("tags", lambda: all("ifalias" in lab.links()[f"nl{kind}{names.short(network.id)}"] for kind in "bvw"))
+    lab.want(replace(network, ports=(port,)))
+    lab.ring()
+    until("the unwanted removed", lambda: f"nlb{names.short(kept.id)}" not in lab.links())
+    assert set(lab.dnsmasq()) < set(server)
+    run("ip", "-n", lab.host, "link", "del", foreign)
+    lab.ring()
+    until("no table of the time before owners", lambda: "novalike_guard" not in lab.tables())
+
+    lab.kill()
+    run("ip", "-n", lab.host, "tuntap", "add", port.tap, "mode", "tap")      # of a guest which was killed
+    run("ip", "-n", lab.host, "link", "set", port.tap, "master", network.bridge, "up")
+    done = lab.remove()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(lab.links()) == {"lo"}
+    assert lab.tables() == set()
+    assert namespaces.names(lab.prefix) == [lab.host]
+
+
+def test_a_running_guests_tap_keeps_its_bridge(lab: Lab) -> None:
+    network = lab.network()
+    port = lab.port(network, "10.7.0.5")
+    lab.want(replace(network, ports=(port,)))
+    lab.start()
+    until("the network", lambda: "1 networks changed" in lab.log())
+    lab.kill()
+    hold = (
+        "import fcntl, struct, sys, time; tap = open('/dev/net/tun', 'r+b', buffering=0);"
+        "fcntl.ioctl(tap, 0x400454ca, struct.pack('16sH', sys.argv[1].encode(), 0x1002)); print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(
+        ["nsenter", f"--net=/run/netns/{lab.host}", sys.executable, "-I", "-c", hold, port.tap], stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        run("ip", "-n", lab.host, "link", "set", port.tap, "master", network.bridge, "up")
+        assert lab.remove().returncode == 1
+        assert port.tap in lab.links()
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert lab.remove().returncode == 0
+    assert set(lab.links()) == {"lo"}
+
+
+def test_a_network_of_another_agent_is_refused(lab: Lab) -> None:
+    network = lab.network()
+    network = replace(network, ports=(lab.port(network, "10.7.0.5"),))
+    run("ip", "-n", lab.host, "link", "add", network.bridge, "type", "bridge")
+    run("ip", "-n", lab.host, "link", "set", network.bridge, "alias", "novalike:red")
+    lab.want(network)
+    lab.start()
+    until("a refusal", lambda: f"Interface {network.bridge} belongs to another network agent, red." in lab.log())
+    assert "agent_owner = red" in lab.log()
+    assert not lab.dnsmasq()
+    lab.kill()
+    lab.start(agent_owner="red")
+    until("dnsmasq", lab.dnsmasq)
+
+
+def test_without_translation_guests_of_the_other_cloud_still_get_out(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    closed = Lab(tmp_path / "one")
+    open_ = Lab(tmp_path / "two", beside=closed)
+    try:
+        world = f"t{closed.id}-w"
+        closed.guests.append(world)
+        run("ip", "netns", "add", world)
+        run("ip", "-n", closed.host, "link", "add", "up0", "type", "veth", "peer", "name", "up1", "netns", world)
+        run("ip", "-n", closed.host, "addr", "add", "192.0.2.1/24", "dev", "up0")
+        run("ip", "-n", closed.host, "link", "set", "up0", "up")
+        run("ip", "-n", world, "addr", "add", "192.0.2.2/24", "dev", "up1")
+        run("ip", "-n", world, "link", "set", "up1", "up")
+        run("ip", "-n", world, "route", "add", "100.127.0.0/16", "via", "192.0.2.1")
+        guests = []
+        for number, lab in enumerate((closed, open_), 7):
+            network = lab.network(f"10.{number}.0")
+            port = lab.port(network, f"10.{number}.0.5")
+            network = replace(network, ports=(port,))
+            lab.want(network)
+            lab.start(nat=lab is open_)
+            until("the network", lambda lab=lab: "1 networks changed" in lab.log())
+            guests.append(lab.guest(network, port))
+            configure(guests[-1], f"10.{number}.0.5", f"10.{number}.0.1")
+            assert ping(lab.host, f"10.{number}.0.5")
+        assert not ping(guests[0], "192.0.2.2")
+        assert ping(guests[1], "192.0.2.2")
+    finally:
+        for lab in (open_, closed):
+            sys.stdout.write(lab.log())
+            lab.close()

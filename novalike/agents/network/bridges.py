@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import logging
 from collections.abc import Iterable
 from typing import Any
 
 from novalike.agents.network import names
+from novalike.agents.network.ownership import Ownership
 from novalike.exception import NovalikeError
 from novalike.objects.network_state import DesiredNetwork
 from novalike.privileged import links, namespaces
@@ -18,15 +20,23 @@ _QUIET = {"accept_ra": "0", "autoconf": "0"}
 
 
 class Bridges:
-    """Makes a network's bridge, its namespace and the links between bridge, namespace, host and other hosts."""
+    """Makes a network's bridge, its namespace and the links between bridge, namespace, host and other hosts.
 
-    def __init__(self, *, prefix: str, transit: str, outside: bool, host_access: bool, local_ip: str, vxlan_port: int) -> None:
+    What was made without a tag (by compute, which may need a bridge before the agent hears of the network, or by an agent of
+    the time before tags) becomes ours when the network is one that this host shall have.
+    """
+
+    def __init__(
+        self, ownership: Ownership, *, prefix: str, transit: str, outside: bool, host_access: bool, local_ip: str, vxlan_port: int,
+    ) -> None:
+        self._ownership = ownership
         self._prefix = prefix
         self._transit = ipaddress.IPv4Network(transit)
         self._outside = outside or host_access
         self._host_access = host_access
         self._local_ip = local_ip
         self._vxlan_port = vxlan_port
+        self._unrouted: set[str] = set()             # networks of which it was said that the host gets no route to them
 
     def namespace(self, network_id: str) -> str:
         """Answer the name of a network's namespace."""
@@ -35,6 +45,7 @@ class Bridges:
     def ensure(self, network: DesiredNetwork) -> bool:
         """Make true what is not; answer whether the namespace is a new one. Raises NovalikeError."""
         short, namespace = names.short(network.id), self.namespace(network.id)
+        self._ownership.claim(short)
         self._bridge(network)
         fresh = namespaces.ensure(namespace)
         self._pair(f"{names.INNER}{short}", names.LAN, namespace, network.mtu, bridge=network.bridge, mac=names.inside_mac(network.id))
@@ -47,10 +58,11 @@ class Bridges:
 
     def _bridge(self, network: DesiredNetwork) -> None:
         links.ensure_bridge(network.bridge, mtu=network.mtu)
+        found = links.show(device=network.bridge)
+        links.change(self._ownership.marks(found[0]))
         # The host must not be reachable over the bridge's own link-local address.
         namespaces.set_sysctl({f"ipv6/conf/{network.bridge}/disable_ipv6": "1"})
-        found = links.show(device=network.bridge)
-        if found and (found[0]["mtu"] != network.mtu or "UP" not in found[0]["flags"]):
+        if found[0]["mtu"] != network.mtu or "UP" not in found[0]["flags"]:
             links.change([f"link set dev {network.bridge} mtu {network.mtu} up"])
 
     def _pair(self, outer: str, inner: str, namespace: str, mtu: int, *, bridge: str | None = None, mac: str = "") -> None:
@@ -69,6 +81,7 @@ class Bridges:
             ])
             namespaces.set_sysctl({f"ipv6/conf/{outer}/disable_ipv6": "1"})
             found = links.show(device=outer)
+        links.change(self._ownership.marks(found[0]))
         if found[0]["mtu"] != mtu or "UP" not in found[0]["flags"] or (bridge and found[0].get("master") != bridge):
             links.change([f"link set dev {outer} mtu {mtu}{f' master {bridge}' if bridge else ''} up"])
         inside = links.show(namespace, device=inner)
@@ -95,27 +108,36 @@ class Bridges:
 
     def _transit_addresses(self, network: DesiredNetwork, namespace: str) -> None:
         outer = f"{names.OUTER}{names.short(network.id)}"
-        own = self._addresses([link for link in links.show() if link["ifname"] == outer])
-        if own:
+        everything = links.show()
+        own = self._addresses(link for link in everything if link["ifname"] == outer)
+        # Two agents may have chosen the same address at the same time: then one of them, by the name, chooses anew.
+        shared = own and any(own[0] in self._addresses([link]) for link in everything if link["ifname"] < outer)
+        if own and not shared:
             host = own[0]
         else:
-            host = self._free_transit()
-            links.change([f"address add {host}/31 dev {outer}"])
+            host = self._free_transit(network, everything)
+            links.change([*([f"address flush dev {outer} scope global"] if own else []), f"address add {host}/31 dev {outer}"])
         inner = ipaddress.IPv4Address(int(host) + 1)
         here = links.show(namespace, device=names.WAN)
         if inner not in self._addresses(here):
             links.change([f"address flush dev {names.WAN} scope global", f"address add {inner}/31 dev {names.WAN}"], namespace=namespace)
-        if not any(route["dst"] == "default" for route in links.routes(namespace)):
+        if not any(route["dst"] == "default" and route.get("gateway") == str(host) for route in links.routes(namespace)):
             links.change([f"route replace default via {host} dev {names.WAN}"], namespace=namespace)
         if self._host_access:
             self._host_routes(network, outer, inner)
 
-    def _free_transit(self) -> ipaddress.IPv4Address:
-        taken = {int(address) & ~1 for address in self._addresses(links.show()) if address in self._transit}
-        first, count = int(self._transit.network_address), self._transit.num_addresses
-        for candidate in range(first, first + count - 1, 2):
-            if candidate not in taken:
-                return ipaddress.IPv4Address(candidate)
+    def _free_transit(self, network: DesiredNetwork, everything: Iterable[dict[str, Any]]) -> ipaddress.IPv4Address:
+        """Choose a pair of addresses which nobody on this host has or routes to. The search begins where the network's id
+        says, so that agents which search at the same time find different ones."""
+        taken = {int(address) & ~1 for address in self._addresses(everything)}
+        spans = [ipaddress.IPv4Network(route["dst"]) for route in links.routes() if route["dst"] != "default"]
+        routed = [span for span in spans if span.subnet_of(self._transit) and span != self._transit]
+        first, pairs = int(self._transit.network_address), self._transit.num_addresses // 2
+        start = int(hashlib.sha256(network.id.encode()).hexdigest()[:8], 16)
+        for number in range(start, start + pairs):
+            candidate = ipaddress.IPv4Address(first + 2 * (number % pairs))
+            if int(candidate) not in taken and not any(candidate in span or candidate + 1 in span for span in routed):
+                return candidate
         raise NovalikeError("All addresses of [network] transit_range are in use on this host.")
 
     @staticmethod
@@ -132,10 +154,13 @@ class Bridges:
                 continue
             span = ipaddress.IPv4Network(subnet.cidr)
             clashing = [r for r in present if r["dst"] != "default" and ipaddress.IPv4Network(r["dst"]).overlaps(span)]
-            if not clashing:
-                links.change([f"route add {span} via {inner} dev {outer}"])
-            elif any(route.get("dev") != outer for route in clashing):
-                LOG.info("this host has other routes into %s: it gets no route to network %s itself", span, network.id)
+            mine = [route for route in clashing if route.get("dev") == outer]
+            if not clashing or any(route.get("gateway") != str(inner) for route in mine):
+                links.change([f"route {'replace' if mine else 'add'} {span} via {inner} dev {outer}"])
+                self._unrouted.discard(network.id)
+            elif not mine and network.id not in self._unrouted:
+                self._unrouted.add(network.id)
+                LOG.info("this host has other routes into %s (another cloud's, or its own): it gets no route to network %s", span, network.id)
         wanted = {str(ipaddress.ip_network(subnet.cidr)) for subnet in network.subnets}
         for route in present:
             if route.get("dev") == outer and route.get("gateway") and route["dst"] not in wanted:
@@ -148,10 +173,13 @@ class Bridges:
         if found and found[0]["linkinfo"]["info_data"].get("id") != network.segment:
             links.delete(tunnel)
             found = []
-        if not found:
+        if found:
+            links.change(self._ownership.marks(found[0]))
+        else:
             kind = f"vxlan id {network.segment} local {self._local_ip} dstport {self._vxlan_port}"
             links.change([
                 f"link add name {tunnel} mtu {network.mtu} type {kind}", f"link set dev {tunnel} master {network.bridge} up",
+                *self._ownership.marks({"ifname": tunnel}),
             ])
             namespaces.set_sysctl({f"ipv6/conf/{tunnel}/disable_ipv6": "1"})
         present = {
@@ -164,24 +192,24 @@ class Bridges:
             *(f"fdb del 00:00:00:00:00:00 dev {tunnel} dst {peer}" for peer in sorted(present - wanted)),
         ])
 
-    def remove(self, short: str) -> bool:
+    def remove(self, short: str, *, taps: bool = False) -> bool:
         """Remove everything of a network, by the short form of its id; answer False when guests are still in its bridge,
-        which then stays for the next time."""
+        which then stays for the next time. With `taps`, taps which no process holds (those of guests which were killed) are
+        no guests, and go too."""
         namespaces.delete(f"{self._prefix}{short}")
         for prefix in (names.INNER, names.OUTER, names.TUNNEL):
             links.delete(f"{prefix}{short}")
         bridge = f"{names.BRIDGE}{short}"
-        members = [link["ifname"] for link in links.show() if link.get("master") == bridge]
+        present = [link for link in links.show() if link.get("master") == bridge]
+        members = [link["ifname"] for link in present if not (taps and _abandoned(link) and links.delete(link["ifname"]))]
         if members:
             LOG.info("bridge %s stays while %s is in it", bridge, ", ".join(members))
             return False
         links.delete(bridge)
         return True
 
-    def present(self) -> set[str]:
-        """Answer the short ids of all networks of which this host has any piece."""
-        interfaces = {link["ifname"] for link in links.show()}
-        return {name[3:] for name in interfaces if names.is_ours(name)} | {
-            name[len(self._prefix):] for name in namespaces.names(self._prefix)
-            if len(name) == len(self._prefix) + names.LENGTH
-        }
+
+def _abandoned(link: dict[str, Any]) -> bool:
+    """Tell whether an interface is a guest's tap which no process holds: one that is up but has no carrier."""
+    is_tap = link["ifname"].startswith("tap") and link.get("linkinfo", {}).get("info_kind") == "tun"
+    return is_tap and "UP" in link["flags"] and "LOWER_UP" not in link["flags"]

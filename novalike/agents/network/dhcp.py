@@ -7,11 +7,11 @@ import ipaddress
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Iterable
 
 from novalike.agents.network import names
 from novalike.agents.network.bridges import METADATA
+from novalike.agents.network.ownership import Ownership
 from novalike.objects.network_state import DesiredNetwork, DesiredSubnet
 from novalike.privileged import dnsmasq, namespaces
 
@@ -19,29 +19,25 @@ LOG = logging.getLogger(__name__)
 
 
 class Dhcp:
-    """Keeps a dnsmasq per network, with files in a folder per network below `state_path`."""
+    """Keeps a dnsmasq per network, with its files in the network's folder."""
 
-    def __init__(self, *, state_path: str, domain: str, lease_time: int, dns_servers: Iterable[str]) -> None:
-        self._state_path = os.path.abspath(state_path)
+    def __init__(self, ownership: Ownership, *, domain: str, lease_time: int, dns_servers: Iterable[str]) -> None:
+        self._ownership = ownership
         self._domain = domain
         self._lease_time = lease_time
         self._dns_servers = tuple(dns_servers) or resolvers()
-
-    def folder(self, short: str) -> str:
-        """Answer the folder of a network's files."""
-        return os.path.join(self._state_path, short)
 
     def ensure(self, network: DesiredNetwork, namespace: str, *, restart: bool = False) -> None:
         """Make the server run with what the network needs now; ports only make it read its hosts again.
 
         `restart` is for a namespace that is new: a server which still runs in the old one is of no use. Raises NovalikeError.
         """
-        folder = self.folder(names.short(network.id))
+        folder = self._ownership.folder(names.short(network.id))
         config, pid_file = f"{folder}/dnsmasq.conf", f"{folder}/dnsmasq.pid"
         if not any(subnet.server and (subnet.dhcp or subnet.version == 4) for subnet in network.subnets):
             dnsmasq.stop(config, pid_file)
             return
-        os.makedirs(folder, mode=0o755, exist_ok=True)
+        self._ownership.claim(names.short(network.id))
         self._release(network, namespace, folder, running=dnsmasq.running(config, pid_file) is not None and not restart)
         hosts_changed = _write(f"{folder}/hosts", render_hosts(network))
         config_changed = _write(config, self.render_config(network, folder))
@@ -54,16 +50,10 @@ class Dhcp:
 
     def remove(self, short: str) -> None:
         """End a network's server and forget its leases."""
-        folder = self.folder(short)
+        folder = self._ownership.folder(short)
         dnsmasq.stop(f"{folder}/dnsmasq.conf", f"{folder}/dnsmasq.pid")
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def present(self) -> set[str]:
-        """Answer the short ids of networks which have files here."""
-        try:
-            return {name for name in os.listdir(self._state_path) if len(name) == names.LENGTH}
-        except FileNotFoundError:
-            return set()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/leases")
 
     def render_config(self, network: DesiredNetwork, folder: str) -> str:
         """Answer dnsmasq's configuration file."""

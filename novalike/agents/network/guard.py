@@ -1,7 +1,7 @@
 """What may leave a guest: only its own MAC and IP addresses, no DHCP answers, no router advertisements.
 
 One table of constant rules over sets; a port's change adds or removes set elements, in one transaction. Frames are checked
-where they enter the bridge. Security groups are not enforced here (yet): what guests may say to each other is not limited.
+where they enter the bridge; frames of taps which are not in the sets (no guests, or guests of another agent) pass. Security groups are not enforced here (yet): what guests may say to each other is not limited.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from novalike.objects.network_state import DesiredNetwork, DesiredPort
 from novalike.privileged import nft
 
 LOG = logging.getLogger(__name__)
-FAMILY, TABLE = "bridge", "novalike_guard"
+FAMILY, TABLE = "bridge", "novalike_guard"            # and the owner: every agent has a table of its own
 SETS = ("taps", "macs", "addresses", "addresses6")
 #: Raised when the rules below change, so that an upgraded agent replaces what an older one made.
 _VERSION = 1
 
-_TABLE = f"""
-table bridge {TABLE} {{
+_RULES = f"""{{
   set taps {{ type ifname; }}
   set macs {{ type ifname . ether_addr; }}
   set addresses {{ type ifname . ipv4_addr; flags interval; }}
@@ -42,7 +41,7 @@ table bridge {TABLE} {{
     ether type ip6 ip6 saddr {{ ::, fe80::/10 }} accept
     ether type ip6 iifname . ip6 saddr != @addresses6 drop
   }}
-  # Every host serves its own guests: DHCP, gateway and metadata never cross a tunnel.
+  # Every host serves its own guests: DHCP, gateway and metadata never cross a tunnel. Agents agree on that, whose it is.
   chain tunnels {{
     type filter hook forward priority -200; policy accept;
     iifname "{names.INNER}*" oifname "{names.TUNNEL}*" drop
@@ -56,9 +55,10 @@ Elements = dict[str, set[str]]
 
 
 class Guard:
-    """Keeps the table as the ports need it."""
+    """Keeps an owner's table as the ports need it."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self._table = f"{TABLE}_{owner}"
         self._present: Elements | None = None        # as far as we know; None: the kernel must be asked
 
     def ensure(self, wanted: Iterable[DesiredNetwork], *, thorough: bool) -> None:
@@ -68,20 +68,20 @@ class Guard:
             self._present = self._read()
         script = []
         if self._present is None:
-            script.append(f"add table {FAMILY} {TABLE}\ndelete table {FAMILY} {TABLE}\n{_TABLE}")
+            script.append(f"add table {FAMILY} {self._table}\ndelete table {FAMILY} {self._table}\ntable {FAMILY} {self._table} {_RULES}")
         present = self._present or {name: set() for name in SETS}
         for name in SETS:
             # What is to go goes first: an interval may not overlap one that is there. It is one transaction all the same.
             for verb, changed in (("delete", present[name] - elements[name]), ("add", elements[name] - present[name])):
                 if changed:
-                    script.append(f"{verb} element {FAMILY} {TABLE} {name} {{ {', '.join(sorted(changed))} }}")
+                    script.append(f"{verb} element {FAMILY} {self._table} {name} {{ {', '.join(sorted(changed))} }}")
         if script:
             self._present = None
             nft.apply("\n".join(script) + "\n")
         self._present = elements
 
     def _read(self) -> Elements | None:
-        found = nft.show(FAMILY, TABLE)
+        found = nft.show(FAMILY, self._table)
         if found is None or not any(item.get("chain", {}).get("name") == f"version_{_VERSION}" for item in found):
             return None
         elements: Elements = {name: set() for name in SETS}
@@ -90,11 +90,16 @@ class Guard:
             rules += "rule" in item
             if "set" in item and item["set"]["name"] in elements:
                 elements[item["set"]["name"]] = {_element(value) for value in item["set"].get("elem", [])}
-        return elements if rules == _TABLE.count(" drop\n") + _TABLE.count(" accept\n") else None
+        return elements if rules == _RULES.count(" drop\n") + _RULES.count(" accept\n") else None
 
     def remove(self) -> None:
         """Remove the table."""
         self._present = None
+        nft.delete(FAMILY, self._table)
+
+    @staticmethod
+    def remove_ownerless() -> None:
+        """Remove the table which agents had in common when there were no owners."""
         nft.delete(FAMILY, TABLE)
 
 

@@ -14,6 +14,7 @@ from novalike.agents.network.dhcp import Dhcp
 from novalike.agents.network.guard import Guard
 from novalike.agents.network.metadata import MetadataProxies
 from novalike.agents.network.outside import Outside
+from novalike.agents.network.ownership import Ownership, Survey
 from novalike.clock import Clock
 from novalike.exception import NovalikeError
 from novalike.objects.network_state import DesiredNetwork
@@ -27,6 +28,7 @@ class LinuxHost:
 
     Everything is compared with what is really there, and only what differs is changed. What a network needs whether it has
     one guest or hundreds is looked at when it is new or `thorough` is asked for; a port's change costs no look at it.
+    Only what is this agent's own (see ownership) is ever changed or removed.
     A network without guests stays for a while: the next one finds it ready, and nobody builds on what is being removed.
     """
 
@@ -35,28 +37,34 @@ class LinuxHost:
         self._clock = clock
         self._desired = desired
         self._linger = settings.linger
+        self._ownership = Ownership(
+            owner=settings.agent_owner, state_path=settings.agent_state_path, prefix=settings.namespace_prefix,
+        )
         self._bridges = Bridges(
-            prefix=settings.namespace_prefix, transit=settings.transit_range, outside=settings.nat,
+            self._ownership, prefix=settings.namespace_prefix, transit=settings.transit_range, outside=settings.nat,
             host_access=settings.host_access, local_ip=settings.local_ip, vxlan_port=settings.vxlan_port,
         )
         self._dhcp = Dhcp(
-            state_path=settings.agent_state_path, domain=settings.dhcp_domain, lease_time=settings.dhcp_lease_time,
-            dns_servers=settings.dns_servers,
+            self._ownership, domain=settings.dhcp_domain, lease_time=settings.dhcp_lease_time, dns_servers=settings.dns_servers,
         )
-        self._outside = Outside(transit=settings.transit_range, nat=settings.nat, host_access=settings.host_access)
-        self._guard = Guard()
+        self._outside = Outside(
+            self._ownership, transit=settings.transit_range, nat=settings.nat, host_access=settings.host_access,
+        )
+        self._guard = Guard(self._ownership.owner)
         self._metadata = MetadataProxies(
             host=settings.metadata_host, port=settings.metadata_port, path=settings.metadata_path,
             secret=Secret(conf.neutron.metadata_proxy_shared_secret), find_port=desired.port_at,
         )
         self._made: dict[str, DesiredNetwork] = {}   # frames which are known to be there
         self._unused: dict[str, float] = {}          # networks without guests, and since when
-        self._surveyed: set[str] = set()
+        self._surveyed = Survey(own=frozenset(), others={}, unknown={})
+        self._old_tables = True                      # whether there may be tables of the time before owners
+        self._told: set[str] = set()                 # unknown interfaces and namespaces of which it was said that they stay
 
     def survey(self) -> None:
         """Note what is there. What is found *before* the desired state is read, and is not in that, may be removed; what
         appears in between is somebody's who knows more than we do (a build whose host makes its bridge first)."""
-        self._surveyed = self._bridges.present() | self._dhcp.present()
+        self._surveyed = self._ownership.survey()
 
     def apply(self, changed: Collection[str], gone: Collection[str], *, thorough: bool = False) -> bool:
         """Make the changed networks true and let those gone idle; with `thorough` compare the whole host with what it should
@@ -113,13 +121,44 @@ class LinuxHost:
             self._metadata.remove(network_id)
             self._made.pop(network_id, None)
             del self._unused[network_id]
-        for short in sorted(self._surveyed - kept):
-            LOG.info("removing what is left of network %s...", short)
-            self._dhcp.remove(short)
-            done &= self._bridges.remove(short)
+        for short in sorted(self._surveyed.own - kept):
+            done &= self._remove(short)
         if not kept:
             self._outside.remove_host()
             self._guard.remove()
+        self._tell({name for short, found in self._surveyed.unknown.items() if short not in kept for name in found})
+        return done
+
+    def _remove(self, short: str, *, taps: bool = False) -> bool:
+        LOG.info("removing what is left of network %s...", short)
+        self._dhcp.remove(short)
+        if not self._bridges.remove(short, taps=taps):
+            return False
+        self._ownership.forget(short)                # last: until now it said that the rest is ours
+        return True
+
+    def _tell(self, unknown: set[str]) -> None:
+        """Speak of what is nobody's, as long as there is any: it may be an agent's of the time before owners."""
+        if unknown - self._told:
+            LOG.warning("left alone, as no network agent's tag is on them: %s; remove them if nobody needs them", ", ".join(sorted(unknown)))
+        self._told = unknown
+        if not unknown and self._old_tables:         # nothing is left that they could be for
+            self._outside.remove_ownerless()
+            self._guard.remove_ownerless()
+            self._old_tables = False
+
+    def remove(self) -> bool:
+        """Remove everything that is ours from this host, taps of killed guests too, and tell what else there is. Answers False
+        when something of ours stays: it was logged why. The agent must not run."""
+        self.survey()
+        done = True
+        for short in sorted(self._surveyed.own):
+            done &= self._try(f"network {short}...", self._remove, short, taps=True)
+        done &= self._try("address translation", self._outside.remove_host)
+        done &= self._try("the guard", self._guard.remove)
+        for owner, others in sorted(self._surveyed.others.items()):
+            LOG.info("left alone: %d networks of network agent %s (%s)", len(others), owner, ", ".join(sorted(others)))
+        self._tell({name for found in self._surveyed.unknown.values() for name in found})
         return done
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Names of what an agent owns on a host. Everything with these prefixes is ours to change and remove, and nothing else is."""
+"""Names of what agents make on a host. Which agent made it, and may change and remove it, is told by its tag: see ownership."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ BRIDGE, INNER, OUTER, TUNNEL = "nlb", "nlv", "nlw", "nlx"
 PREFIXES = (BRIDGE, INNER, OUTER, TUNNEL)
 #: Interfaces inside a network's namespace: into the bridge, and out to the host.
 LAN, WAN = "lan", "wan"
-_OURS = re.compile(r"nl[bvwx][0-9a-f-]{11}")
 LENGTH = 11
+_SHORT = re.compile(r"[0-9a-f-]{11}")
+_OURS = re.compile(rf"nl[bvwx]{_SHORT.pattern}")
 
 
 def short(network_id: str) -> str:
@@ -17,8 +18,13 @@ def short(network_id: str) -> str:
     return network_id[:LENGTH]
 
 
+def is_short(name: str) -> bool:
+    """Tell whether this could be the short form of a network's id."""
+    return _SHORT.fullmatch(name) is not None
+
+
 def is_ours(interface: str) -> bool:
-    """Tell whether an interface's name is one that an agent gives."""
+    """Tell whether an interface's name is one that an agent gives, be it this one or another cloud's."""
     return _OURS.fullmatch(interface) is not None
 
 

@@ -6,12 +6,13 @@ import hashlib
 import logging
 
 from novalike.agents.network import names
+from novalike.agents.network.ownership import Ownership
 from novalike.objects.network_state import DesiredNetwork
 from novalike.privileged import namespaces, nft
 
 LOG = logging.getLogger(__name__)
 FAMILY = "inet"
-HOST_TABLE = "novalike_nat"
+HOST_TABLE = "novalike_nat"                          # and the owner: every agent has a table of its own
 INNER_TABLE = "novalike"
 
 
@@ -19,7 +20,9 @@ class Outside:
     """Keeps address translation on the host and in the namespaces. Tables are replaced only when they differ from before:
     what they translate already goes on in either case."""
 
-    def __init__(self, *, transit: str, nat: bool, host_access: bool) -> None:
+    def __init__(self, ownership: Ownership, *, transit: str, nat: bool, host_access: bool) -> None:
+        self._table = f"{HOST_TABLE}_{ownership.owner}"
+        self._group = ownership.group
         self._transit = transit
         self._nat = nat
         self._on = nat or host_access
@@ -30,17 +33,16 @@ class Outside:
             return
         namespaces.set_sysctl({"ipv4/ip_forward": "1"})
         rules = f'    ip saddr {self._transit} oifname != "{names.OUTER}*" masquerade\n' if self._nat else ""
-        self._ensure(HOST_TABLE, None, (
+        self._ensure(self._table, None, (
             f"  chain postrouting {{\n    type nat hook postrouting priority 100; policy accept;\n{rules}  }}\n"
-            # The host has routes to several networks; it must not become a way from one to another.
+            # The host has routes to several networks, maybe of several clouds; it must not become a way from one to another.
             "  chain forward {\n    type filter hook forward priority 0; policy accept;\n"
             f'    iifname "{names.OUTER}*" oifname "{names.OUTER}*" drop\n'
             f"{'' if self._nat else self._answers_only()}  }}\n"
         ))
 
-    @staticmethod
-    def _answers_only() -> str:
-        return f'    iifname "{names.OUTER}*" ct state established,related accept\n    iifname "{names.OUTER}*" drop\n'
+    def _answers_only(self) -> str:
+        return f"    iifgroup {self._group} ct state established,related accept\n    iifgroup {self._group} drop\n"
 
     def ensure_namespace(self, network: DesiredNetwork, namespace: str) -> None:
         """Make a network's namespace let its guests, and nobody else, out. Raises NovalikeError."""
@@ -67,8 +69,12 @@ class Outside:
             namespace=namespace,
         )
 
-    @staticmethod
-    def remove_host() -> None:
+    def remove_host(self) -> None:
         """Remove the host's table."""
+        nft.delete(FAMILY, self._table)
+
+    @staticmethod
+    def remove_ownerless() -> None:
+        """Remove the table which agents had in common when there were no owners."""
         nft.delete(FAMILY, HOST_TABLE)
 

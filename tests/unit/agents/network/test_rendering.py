@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from novalike.agents.network import dhcp, guard, names
 from novalike.agents.network.desired import Desired
+from novalike.agents.network.ownership import Ownership, owner_of
+from novalike.exception import NovalikeError
 from novalike.objects.network_state import DesiredNetwork, DesiredNetworks, DesiredPort, DesiredSubnet
 
 NETWORK_ID = "0a1b2c3d-4e5f-4000-8000-000000000001"
@@ -15,7 +19,8 @@ NETWORK = DesiredNetwork(id=NETWORK_ID, bridge="nlb0a1b2c3d-4e", mtu=1450, subne
 
 
 def server(**settings) -> dhcp.Dhcp:
-    return dhcp.Dhcp(**{"state_path": "/nowhere", "domain": "novalocal", "lease_time": 600, "dns_servers": ("9.9.9.9",), **settings})
+    ownership = Ownership(owner="", state_path="/nowhere", prefix="nln-")
+    return dhcp.Dhcp(ownership, **{"domain": "novalocal", "lease_time": 600, "dns_servers": ("9.9.9.9",), **settings})
 
 
 def test_names_fit_an_interface() -> None:
@@ -24,6 +29,29 @@ def test_names_fit_an_interface() -> None:
     for other in ("nlb0", "docker0", "nlb-not-ours", "tap0a1b2c3d-4e", "nlz0a1b2c3d-4e"):
         assert not names.is_ours(other)
     assert names.inside_mac(NETWORK_ID) == "0e:0a:1b:2c:3d:4e"
+
+
+def test_an_owner_is_known_by_its_state_path_or_its_name(tmp_path) -> None:
+    def owner(path, name="") -> str:
+        return Ownership(owner=name, state_path=str(path), prefix="nln-").owner
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert owner(tmp_path / "a") == owner(tmp_path / "link") == owner(tmp_path / "b" / ".." / "a")
+    assert owner(tmp_path / "a") != owner(tmp_path / "b")
+    assert owner(tmp_path / "a", "blue") == "blue"
+
+
+def test_a_tag_makes_an_interface_ours_and_nobody_elses() -> None:
+    ours, theirs = (Ownership(owner=name, state_path="/nowhere", prefix="nln-") for name in ("blue", "red"))
+    bare = {"ifname": "nlb0a1b2c3d-4e", "group": "default"}
+    marked = {**bare, "ifalias": "novalike:blue"}
+    assert ours.marks(bare) == ["link set dev nlb0a1b2c3d-4e alias novalike:blue"]
+    assert ours.marks({**marked, "ifname": "nlw0a1b2c3d-4e"}) == [f"link set dev nlw0a1b2c3d-4e group {ours.group}"]
+    assert ours.marks(marked) == []
+    assert owner_of({**bare, "ifalias": "uplink of rack 7"}) is None
+    with pytest.raises(NovalikeError, match="another network agent, blue"):
+        theirs.marks(marked)
 
 
 def test_dhcp_tells_gateway_metadata_route_mtu_and_name_server() -> None:
