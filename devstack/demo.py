@@ -35,6 +35,15 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=TOP / ".stack")
     parser.add_argument("--port-base", type=int)
     given = parser.parse_args(words)
+    try:
+        return run(given)
+    except (RuntimeError, TimeoutError) as error:
+        OUT.print(f"devstack/demo: {error}", markup=False, style="red")
+        return 1
+
+
+def run(given: argparse.Namespace) -> int:
+    """Do it, and answer the exit status. Raises RuntimeError and TimeoutError with what went wrong."""
     begun = time.monotonic()
     stack = Stack(given.state)
     running = stack.settings
@@ -66,8 +75,7 @@ def boot(cloud: Any, stack: Stack, image: GuestImage | None) -> Any:
             cloud.network.create_subnet(network_id=network.id, name=NAME, ip_version=4, cidr="10.77.0.0/24", dns_nameservers=["10.77.0.1"])
     server = cloud.compute.find_server(NAME)
     if server is not None:
-        OUT.print("  the server is there already")
-        return cloud.compute.get_server(server.id)
+        return again(cloud, server.id)
     begun = time.monotonic()
     server = cloud.compute.create_server(
         name=NAME, image_id=picture.id, flavor_id=flavor.id, key_name=key, networks=[{"uuid": network.id}], metadata={"made-by": "demo"},
@@ -80,6 +88,23 @@ def boot(cloud: Any, stack: Stack, image: GuestImage | None) -> Any:
         OUT.print(f"  [red]✗[/] server: {server.status}: {(server.fault or {}).get('message', '')}")
         raise SystemExit(1)
     OUT.print(f"  [green]✓[/] server: ACTIVE [dim]({time.monotonic() - begun:.1f} s from POST)[/]")
+    return server
+
+
+def again(cloud: Any, server_id: str) -> Any:
+    """Answer the server of an earlier run, started if `stack down` ended its guest. Raises TimeoutError."""
+    time.sleep(1)                                # a host which has just come up first tells which guests are gone
+    server = cloud.compute.get_server(server_id)
+    if server.status == "SHUTOFF":
+        with step("the server of an earlier run starts"):
+            cloud.compute.start_server(server)
+            give_up = time.monotonic() + 60
+            while (server := cloud.compute.get_server(server_id)).status == "SHUTOFF":
+                if time.monotonic() > give_up:
+                    raise TimeoutError("the server does not start; see devstack/stack logs")
+                time.sleep(0.2)
+    else:
+        OUT.print(f"  the server of an earlier run is {server.status}")
     return server
 
 
@@ -140,11 +165,15 @@ def wait_for_ssh(command: list[str], remote: str, *, timeout: float = 90) -> str
     """Run a command in a guest as soon as it lets us in; answer what it printed. Raises TimeoutError."""
     give_up = time.monotonic() + timeout
     while True:
-        done = subprocess.run([*command, remote], capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode == 0:
-            return done.stdout
+        try:
+            done = subprocess.run([*command, remote], capture_output=True, text=True, timeout=20, check=False)
+            said = done.stderr.strip()
+            if done.returncode == 0:
+                return done.stdout
+        except subprocess.TimeoutExpired:
+            said = "connected, but it says nothing"
         if time.monotonic() > give_up:
-            raise TimeoutError(f"no SSH within {timeout:g} s: {done.stderr.strip()}")
+            raise TimeoutError(f"no SSH within {timeout:g} s: {said}")
         time.sleep(0.2)
 
 
