@@ -35,8 +35,7 @@ from novalike.vault import Vault
 LOG = logging.getLogger(__name__)
 S = TypeVar("S")
 
-#: Milliseconds: how long a lease lasts, after which a silent host is asked again, and pauses before a step is tried again.
-LEASE = 90_000
+#: Milliseconds: after which a silent host is asked again, and pauses before a step is tried again.
 RESEND = 15_000
 PAUSE = 2_000
 #: Seconds after which a host which could not undo something is ordered again, until the undo's deadline.
@@ -56,6 +55,7 @@ class World:
     images: ImageClient
     vault: Vault
     owner: str
+    lease_time: int = 90                         # seconds for which a task is this conductor's alone
 
 
 class Done:
@@ -199,11 +199,12 @@ class Engine:
 
     def __init__(self, world: World, kinds: tuple[TaskKind[Any], ...]) -> None:
         self._world = world
+        self._lease = world.lease_time * 1000
         self._kinds = {kind.kind: kind for kind in kinds}
 
     def advance(self, cell: Database, task_id: str) -> bool:
         """Look at a task now: begin, go on, send again or time out. False when there is nothing to do for us."""
-        leased = cell.write(tasks.lease, task_id, self._world.owner, LEASE)
+        leased = cell.write(tasks.lease, task_id, self._world.owner, self._lease)
         if leased is None:
             return False
         job = self._job(cell, leased)
@@ -217,7 +218,7 @@ class Engine:
         The commonest case, the last wait ended well, is one transaction: check, result and removal.
         """
         def take(session: Session) -> tuple[Job[Any], Any] | None:
-            leased = tasks.lease_reported(session, outcome.fence, self._world.owner, LEASE)
+            leased = tasks.lease_reported(session, outcome.fence, self._world.owner, self._lease)
             job = self._job(cell, leased) if leased is not None else None
             if job is None:
                 return None
@@ -371,7 +372,7 @@ class Engine:
 
     def _begin_undo(self, job: Job[Any], *, failure: str | None) -> None:
         job.undoing, job.failure, job.step = True, failure, job.kind.steps[-1]
-        self._save(job, waiting_host=None, wake_in=LEASE, deadline=job.step.undo_deadline, release=False)
+        self._save(job, waiting_host=None, wake_in=self._lease, deadline=job.step.undo_deadline, release=False)
         self._undo(job)
 
     def _undo(self, job: Job[Any]) -> None:
@@ -389,7 +390,7 @@ class Engine:
             job.step = job.kind.steps[position - 1]
         if retrying:
             job.undoing = False
-            self._save(job, waiting_host=None, wake_in=LEASE, deadline=job.step.deadline, release=False)
+            self._save(job, waiting_host=None, wake_in=self._lease, deadline=job.step.deadline, release=False)
             self._run(job)
             return
         job.cell.write(self._end, job, job.kind.failed)

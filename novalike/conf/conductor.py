@@ -10,6 +10,10 @@ OPTIONS = [
     cfg.FloatOpt("sweep_interval", default=2.0, min=0.1, help=(
         "Seconds between two looks for tasks and actions whose time has come; finds what a lost message left behind."
     )),
+    cfg.IntOpt("lease_time", default=90, min=5, help=(
+        "Seconds for which a task is its conductor's alone. When that one dies, another goes on with the task after this time, "
+        "so it must be less than the timeouts below; and more than any step takes which waits for no host."
+    )),
     cfg.FloatOpt("heartbeat_batch_interval", default=1.0, min=0.05, help=(
         "Seconds for which heartbeats of hosts are gathered before one UPDATE stores them all."
     )),

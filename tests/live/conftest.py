@@ -18,8 +18,8 @@ from tests.live.clouds import MEASURED, Cloud, free_ports
 #: Short times, so that what is repaired now and then is repaired soon.
 SOON = {
     "DEFAULT.report_interval": "1", "DEFAULT.service_down_time": "6", "conductor.sweep_interval": "0.5",
-    "conductor.reconcile_interval": "3", "conductor.allocate_timeout": "60", "conductor.build_timeout": "60",
-    "conductor.destroy_timeout": "30", "identity.password_hash_rounds": "4",
+    "conductor.reconcile_interval": "3", "conductor.allocate_timeout": "45", "conductor.build_timeout": "60",
+    "conductor.destroy_timeout": "40", "conductor.lease_time": "15", "identity.password_hash_rounds": "4",
 }
 #: What the pretended hypervisors are: room for ten servers with a disk of 10 GiB each; servers named slow-* take their time.
 FAKE = {"fake.state_file": "guests.sqlite", "fake.local_gb": "100", "fake.strict": "true", "fake.fault": "spawn match=slow-* hang=4 at=disks"}
