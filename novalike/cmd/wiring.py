@@ -36,6 +36,7 @@ class Wiring:
         self.conf = conf
         self.clock = Clock()
         self.compute = functools.cache(self._compute)    # (interface, host) -> client
+        self._rings: dict[str, int] = {}         # hosts to be rung, with their revisions
 
     # ---- shared
 
@@ -98,11 +99,22 @@ class Wiring:
         return engine.client(interface, self.transport, server=host)
 
     def _ring(self, host: str, revision: int) -> None:
+        waits = host in self._rings
+        self._rings[host] = max(revision, self._rings.get(host, 0))
+        if not waits:                            # else the message which waits to be sent says it too
+            self.doorbell.post(lambda: self._ring_agent(host))
+
+    def _ring_agent(self, host: str) -> None:
         from novalike.context import service_context
+        from novalike.exception import Unavailable
         from novalike.rpc.network import NetworkAgent
 
-        agent = self.compute(NetworkAgent, host)
-        self.doorbell.post(lambda: agent.ring(service_context(), revision=revision))
+        revision = self._rings.pop(host, 0)
+        try:
+            self.compute(NetworkAgent, host).ring(service_context(), revision=revision)
+        except Unavailable as error:
+            # Pretended hypervisors have no agent, and one which starts looks at everything anyway.
+            LOG.debug("the network agent of %s was not rung: %s %s", host, error, error.details)
 
     # ---- daemons
 
@@ -157,6 +169,7 @@ class Wiring:
             conf=self.conf, clock=self.clock, cells=self.cells, scheduler=engine.client(Scheduler, self.transport),
             compute=self.compute, networks=self.networks, images=self.images,
             vault=Vault(secret_keys.key(self.cells.shared, Vault.NAME)), owner=owner_name(self.conf.host),
+            lease_time=self.conf.conductor.lease_time,
         )
         return self._with_database(ConductorManager(world))
 

@@ -11,7 +11,10 @@ OPTIONS = [
         "URL of the database, such as mysql+pymysql://user:password@host/novalike (a target), sqlite:////path (one "
         "process only) or postgresql+psycopg://..."
     )),
-    cfg.IntOpt("max_pool_size", default=5, min=1, help="Connections which a process keeps open."),
+    cfg.IntOpt("max_pool_size", default=20, min=1, help=(
+        "Connections which a process keeps open for writing, and as many for reading, once that many were needed together. "
+        "(oslo.db: 5, of which a busy process opens and closes further ones all the time.)"
+    )),
     cfg.IntOpt("max_overflow", default=50, min=0, help="Connections beyond those, opened when needed and closed after use."),
     cfg.IntOpt("connection_recycle_time", default=3600, min=1, help="Seconds after which a connection is made anew."),
     cfg.FloatOpt("patience", default=10.0, min=0.0, help=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,6 +12,12 @@ from novalike.db.models.instances import InstanceActionEventRow, InstanceActionR
 from novalike.exception import NotFound
 from novalike.objects.instance_action import ActionEvent, InstanceAction
 from novalike.objects.tasks import Caller
+
+_ACTIONS = cast("sa.Table", InstanceActionRow.__table__)
+_EVENTS = cast("sa.Table", InstanceActionEventRow.__table__)
+_NEWEST = sa.select(_ACTIONS.c.id).where(
+    _ACTIONS.c.instance_uuid == sa.bindparam("in_instance"), _ACTIONS.c.request_id == sa.bindparam("in_request"),
+).order_by(_ACTIONS.c.id.desc()).limit(1)
 
 
 def start(session: Session, action: str, instance_uuid: str, caller: Caller, now: datetime, message: str | None = None) -> None:
@@ -30,21 +37,16 @@ def finish(
     `started` is epoch seconds (0: now). `failed` False keeps the action's message clear although this event has an error
     (a failed attempt which was tried again elsewhere).
     """
-    row = session.scalars(
-        sa.select(InstanceActionRow).where(
-            InstanceActionRow.instance_uuid == instance_uuid, InstanceActionRow.request_id == request_id,
-        ).order_by(InstanceActionRow.id.desc()).limit(1),
-    ).one_or_none()
-    if row is None:
+    action_id = session.scalar(_NEWEST, {"in_instance": instance_uuid, "in_request": request_id})
+    if action_id is None:
         return
-    row.updated_at = now
-    if error is not None and failed is not False:
-        row.message = "Error"
+    changes = {"updated_at": now} | ({"message": "Error"} if error is not None and failed is not False else {})
+    session.execute(sa.update(_ACTIONS).where(_ACTIONS.c.id == action_id).values(changes))
     began = datetime.fromtimestamp(started, UTC).replace(tzinfo=None) if started else now
-    session.add(InstanceActionEventRow(
-        action_id=row.id, event=event, start_time=min(began, now), finish_time=now, result="Success" if error is None else "Error",
-        host=host, details=error, traceback=details or None,
-    ))
+    session.execute(sa.insert(_EVENTS), {
+        "action_id": action_id, "event": event, "start_time": min(began, now), "finish_time": now,
+        "result": "Success" if error is None else "Error", "host": host, "details": error, "traceback": details or None,
+    })
 
 
 def _to_object(row: InstanceActionRow, events: tuple[ActionEvent, ...] = ()) -> InstanceAction:

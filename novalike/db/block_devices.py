@@ -30,7 +30,6 @@ def create(session: Session, instance_uuid: str, devices: Iterable[BlockDevice],
             **values, instance_uuid=instance_uuid, created_at=now,
             document={name: dumped[name] for name in _DOCUMENT_FIELDS if name in dumped},
         ))
-    session.flush()
 
 
 def of_instance(session: Session, instance_uuid: str) -> tuple[BlockDevice, ...]:

@@ -30,6 +30,8 @@ T = TypeVar("T")
 _MYSQL_RETRY = frozenset({1213, 1205, 1020})
 #: MySQL: gone away, lost connection, cannot connect, server shutting down, too many connections.
 _MYSQL_LOST = frozenset({2006, 2013, 2003, 2002, 2055, 1053, 1927, 1040})
+#: MySQL: a bit of the status which comes with each answer.
+_IN_TRANSACTION = 1
 _POSTGRESQL_RETRY = frozenset({"40001", "40P01", "55P03"})
 
 _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("novalike_in_write", default=False)
@@ -56,10 +58,10 @@ class Database:
             self._writer = _sqlite(self.url, options, size=1, begin="BEGIN IMMEDIATE")
             self._reader = _sqlite(self.url, options, size=pool_size, begin="BEGIN")
         else:
-            options |= {"pool_size": pool_size, "max_overflow": max_overflow, "isolation_level": "READ COMMITTED"}
-            if self.dialect in {"mysql", "mariadb"}:
-                options["connect_args"] = {"charset": "utf8mb4", "connect_timeout": 5}
-            self._writer = self._reader = sa.create_engine(self.url, **options)
+            options |= {"pool_size": pool_size, "max_overflow": max_overflow, "pool_use_lifo": True}
+            self._writer = _server(self.url, options, isolation_level="READ COMMITTED")
+            # At READ COMMITTED each statement sees its own moment, so reads need no transaction and no end of one.
+            self._reader = _server(self.url, options, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
 
     @property
     def engine(self) -> Engine:
@@ -163,6 +165,22 @@ def _sqlite(url: URL, options: dict[str, Any], *, size: int, begin: str) -> Engi
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _server(url: URL, options: dict[str, Any], **own: Any) -> Engine:
+    if url.get_backend_name() not in {"mysql", "mariadb"}:
+        return sa.create_engine(url, **options, **own)
+    engine = sa.create_engine(
+        url, **options, **own, connect_args={"charset": "utf8mb4", "connect_timeout": 5}, pool_reset_on_return=None,
+    )
+
+    @event.listens_for(engine, "reset")
+    def _reset(connection: Any, _record: Any, _state: Any) -> None:
+        # PyMySQL sends every ROLLBACK, also right after a COMMIT. The server says with each answer whether it is needed.
+        if connection.server_status & _IN_TRANSACTION:
+            connection.rollback()
 
     return engine
 

@@ -85,6 +85,12 @@ def list_services(
     return [_service(row) for row in session.execute(query)]
 
 
+def services_on(session: Session, hosts: Collection[str], binary: str, *, down_after: float) -> list[Service]:
+    """Answer the daemons of one kind on some hosts, in no order: what views of servers ask for with every look."""
+    values = {"hosts": sorted(hosts), "in_binary": binary, "in_down_ms": int(down_after * 1000)}
+    return [_service(row) for row in session.execute(_ON_HOSTS, values)]
+
+
 def get_service(session: Session, uuid: str, *, down_after: float) -> Service:
     """Answer a service by its uuid. Raises NotFound."""
     return _one_service(session, _SERVICES.c.uuid == uuid, down_after=down_after, name=uuid)
@@ -153,6 +159,12 @@ def is_up(down_after_ms: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
 
 def _select_services(down_after: float) -> sa.Select[Any]:
     return sa.select(_SERVICES, sa.case((is_up(int(down_after * 1000)), 1), else_=0).label("up"))
+
+
+#: Built once, as views of servers need it all the time.
+_ON_HOSTS = sa.select(_SERVICES, sa.case((is_up(sa.bindparam("in_down_ms")), 1), else_=0).label("up")).where(
+    _SERVICES.c.host.in_(sa.bindparam("hosts", expanding=True)), _SERVICES.c.binary == sa.bindparam("in_binary"),
+)
 
 
 def _service(row: Any) -> Service:

@@ -30,6 +30,15 @@ _SORTABLE: dict[str, Any] = {
 }
 SORT_KEYS = tuple(_SORTABLE)
 
+# Built once: every new server needs them.
+_FIND = sa.select(*(getattr(ImageRow, name) for name in _COLUMNS)).where(ImageRow.id == sa.bindparam("in_id"))
+_PROPERTIES_OF = sa.select(ImagePropertyRow.image_id, ImagePropertyRow.name, ImagePropertyRow.value).where(
+    ImagePropertyRow.image_id.in_(sa.bindparam("ids", expanding=True)),
+)
+_TAGS_OF = sa.select(ImageTagRow.image_id, ImageTagRow.value).where(
+    ImageTagRow.image_id.in_(sa.bindparam("ids", expanding=True)),
+).order_by(ImageTagRow.value)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
@@ -60,7 +69,7 @@ class Wanted:
 
 def find(session: Session, image_id: str) -> Image | None:
     """Answer an image, whoever may see it, or None."""
-    row = session.execute(sa.select(*_columns()).where(ImageRow.id == image_id)).one_or_none()
+    row = session.execute(_FIND, {"in_id": image_id}).one_or_none()
     return None if row is None else _objects(session, [row])[0]
 
 
@@ -147,11 +156,9 @@ def _objects(session: Session, rows: list[Any]) -> list[Image]:
     properties: dict[str, dict[str, str]] = {}
     tags: dict[str, list[str]] = {}
     if ids:
-        found = sa.select(ImagePropertyRow.image_id, ImagePropertyRow.name, ImagePropertyRow.value)
-        for image_id, name, value in session.execute(found.where(ImagePropertyRow.image_id.in_(ids))):
+        for image_id, name, value in session.execute(_PROPERTIES_OF, {"ids": ids}):
             properties.setdefault(image_id, {})[name] = value
-        labelled = sa.select(ImageTagRow.image_id, ImageTagRow.value).where(ImageTagRow.image_id.in_(ids))
-        for image_id, tag in session.execute(labelled.order_by(ImageTagRow.value)):
+        for image_id, tag in session.execute(_TAGS_OF, {"ids": ids}):
             tags.setdefault(image_id, []).append(tag)
     images = []
     for row in rows:

@@ -18,6 +18,7 @@ from novalike.db.models.instances import InstanceFaultRow, InstanceRow
 from novalike.exception import NotFound
 from novalike.objects.instance import Fault, Instance
 from novalike.objects.network_info import Vif
+from novalike.objects.states import TaskState
 from novalike.rpc import serializer
 
 #: Fields of objects.Instance which have a column of the same name.
@@ -34,6 +35,11 @@ DOCUMENT_FIELDS = tuple(
 )
 
 FAULT_LENGTH = 255
+
+_INSTANCES = typing_cast("sa.Table", InstanceRow.__table__)
+_SPAWNING = sa.update(_INSTANCES).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.deleted == 0).values(
+    task_state=sa.bindparam("in_state"), network_info=sa.bindparam("in_vifs", type_=_INSTANCES.c.network_info.type),
+)
 
 
 def missing(uuid: str) -> NotFound:
@@ -151,6 +157,15 @@ def set_network_info(session: Session, uuid: str, epoch: int, vifs: Iterable[Vif
         .values(network_info=[serializer.dump(Vif, vif) for vif in vifs]),
     )
     return done.rowcount == 1
+
+
+def spawning(session: Session, uuid: str, vifs: Iterable[Vif]) -> None:
+    """Note that a host is about to make an instance with these ports. Raises NotFound."""
+    done: Any = session.execute(_SPAWNING, {
+        "in_uuid": uuid, "in_state": TaskState.SPAWNING, "in_vifs": [serializer.dump(Vif, vif) for vif in vifs],
+    })
+    if done.rowcount != 1:
+        raise missing(uuid)
 
 
 def record_fault(

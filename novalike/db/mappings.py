@@ -6,6 +6,7 @@ Who reserves locks the project's row first and counts then, so that no limit is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from novalike.db.models.mappings import InstanceMapping
 from novalike.exception import OverQuota
 from novalike.objects.quota import UNLIMITED, Usage
 
+_RESERVE = sa.insert(cast("sa.Table", InstanceMapping.__table__)).values(created_at=now_ms())
 _COUNTED = ("instances", "cores", "ram")
 
 
@@ -41,11 +43,10 @@ def reserve(
     if room < (len(uuids) if minimum is None else minimum):
         raise _over(limits, used, count=len(uuids) if minimum is None else minimum, cores=cores, ram=ram)
     granted = list(uuids[:room])
-    now = session.scalar(sa.select(now_ms()))
-    session.execute(sa.insert(InstanceMapping), [
+    session.execute(_RESERVE, [
         {
             "uuid": uuid, "cell": cell, "project_id": project_id, "user_id": user_id, "cores": cores, "ram": ram,
-            "confirmed": 0, "created_at": now, "released_at": None,
+            "confirmed": 0, "released_at": None,
         } for uuid in granted
     ])
     return granted

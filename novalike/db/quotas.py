@@ -20,6 +20,9 @@ from novalike.objects.quota import Usage
 #: The name of the only class which has an effect: defaults for every project.
 DEFAULT_CLASS = "default"
 
+_LOCKS = ProjectLock.__table__
+_LOCK = sa.select(_LOCKS.c.scope).where(_LOCKS.c.scope == sa.bindparam("in_scope")).with_for_update()
+
 
 def limits(session: Session, project_id: str, user_id: str | None, defaults: Mapping[str, int]) -> dict[str, int]:
     """Answer the limit of every resource in `defaults` for a project, or for one user in it. -1 is unlimited."""
@@ -101,10 +104,9 @@ def lock(session: Session, scope: str) -> None:
     Scopes are e.g. `project:<id>` or `keypairs:<user>`. Call it before counting: what is counted then stays true. The row
     is read first, so that only the first transaction ever of a scope inserts (inserting before locking deadlocks).
     """
-    query = sa.select(ProjectLock.scope).where(ProjectLock.scope == scope).with_for_update()
-    if session.scalar(query) is None:
+    if session.scalar(_LOCK, {"in_scope": scope}) is None:
         _upsert(session, ProjectLock, {"scope": scope}, {})
-        session.scalar(query)
+        session.scalar(_LOCK, {"in_scope": scope})
 
 
 def _upsert(session: Session, model: Any, key: dict[str, Any], values: dict[str, Any]) -> None:

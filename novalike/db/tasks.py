@@ -7,9 +7,9 @@ gets Fenced and undoes what it just did.
 from __future__ import annotations
 
 import uuid as uuid_module
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -48,12 +48,11 @@ def add(
         state=serializer.dump(type(state), state), caller=serializer.dump(Caller, caller), wake_at=now_ms(),
         deadline=now_ms() + deadline, step_since=now_ms(), created_at=now, sequence=0, undoing=0,
     )
-    session.add(row)
-    session.flush()
+    session.add(row)                             # stored with the transaction's next statement, many at once
     return row.id
 
 
-def _to_object(row: TaskRow) -> Task:
+def _to_object(row: Any) -> Task:
     return Task(
         id=row.id, kind=row.kind, instance_uuid=row.instance_uuid, epoch=row.epoch, sequence=row.sequence, step=row.step,
         undoing=bool(row.undoing), state=row.state, caller=serializer.load(Caller, row.caller), deadline=row.deadline,
@@ -61,26 +60,31 @@ def _to_object(row: TaskRow) -> Task:
     )
 
 
-def _take(session: Session, query: Any, owner: str, ttl: int) -> Leased | None:
-    found = session.execute(query.with_for_update()).one_or_none()
-    if found is None:
-        return None
-    row, overdue = found
-    session.execute(
-        sa.update(TaskRow).where(TaskRow.id == row.id)
-        .values(lease_owner=owner, lease_until=now_ms() + ttl, wake_at=now_ms() + ttl)
-        .execution_options(synchronize_session=False),
-    )
-    instance = session.scalars(sa.select(InstanceRow).where(InstanceRow.uuid == row.instance_uuid)).one_or_none()
-    return Leased(_to_object(row), instances.to_object(instance) if instance is not None else None, bool(overdue))
-
-
 def _free() -> sa.ColumnElement[bool]:
     return sa.or_(TaskRow.lease_owner.is_(None), TaskRow.lease_until < now_ms())
 
 
-def _query() -> Any:
-    return sa.select(TaskRow, (TaskRow.deadline < now_ms()).label("overdue"))
+# Built once: SQLAlchemy takes as long to make such a statement as MariaDB to run it.
+_TASKS = cast("sa.Table", TaskRow.__table__)
+_INSTANCES = cast("sa.Table", InstanceRow.__table__)
+_LEASE = sa.update(_TASKS).where(_TASKS.c.id == sa.bindparam("in_id"), _free()).values(
+    lease_owner=sa.bindparam("in_owner"), lease_until=now_ms() + sa.bindparam("in_ttl"), wake_at=now_ms() + sa.bindparam("in_ttl"),
+)
+_LEASE_WOKEN = _LEASE.where(_TASKS.c.wake_at <= now_ms())
+_LEASE_REPORTED = _LEASE.where(
+    _TASKS.c.sequence == sa.bindparam("in_sequence"), _TASKS.c.epoch == sa.bindparam("in_epoch"), _TASKS.c.waiting_host.is_not(None),
+)
+_LEASED = sa.select(_TASKS, (_TASKS.c.deadline < now_ms()).label("overdue")).where(_TASKS.c.id == sa.bindparam("in_id"))
+_INSTANCE = sa.select(_INSTANCES).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid"))
+
+
+def _take(session: Session, statement: Any, task_id: str, values: dict[str, Any]) -> Leased | None:
+    taken: Any = session.execute(statement, {"in_id": task_id, **values})
+    if taken.rowcount != 1:
+        return None
+    row = session.execute(_LEASED, {"in_id": task_id}).one()
+    instance = session.execute(_INSTANCE, {"in_uuid": row.instance_uuid}).one_or_none()
+    return Leased(_to_object(row), instances.to_object(instance) if instance is not None else None, bool(row.overdue))
 
 
 def lease(session: Session, task_id: str, owner: str, ttl: int) -> Leased | None:
@@ -88,16 +92,14 @@ def lease(session: Session, task_id: str, owner: str, ttl: int) -> Leased | None
 
     Its wake_at moves to the end of the lease, so that the sweep finds it when its conductor dies.
     """
-    return _take(session, _query().where(TaskRow.id == task_id, _free(), TaskRow.wake_at <= now_ms()), owner, ttl)
+    return _take(session, _LEASE_WOKEN, task_id, {"in_owner": owner, "in_ttl": ttl})
 
 
 def lease_reported(session: Session, fence: Fence, owner: str, ttl: int) -> Leased | None:
     """Take the task whose present wait this fence belongs to; None when the report is old, doubled or fenced off."""
-    query = _query().where(
-        TaskRow.id == fence.operation_id, TaskRow.sequence == fence.sequence, TaskRow.epoch == fence.epoch,
-        TaskRow.waiting_host.is_not(None), _free(),
-    )
-    return _take(session, query, owner, ttl)
+    return _take(session, _LEASE_REPORTED, fence.operation_id, {
+        "in_owner": owner, "in_ttl": ttl, "in_sequence": fence.sequence, "in_epoch": fence.epoch,
+    })
 
 
 def save(
@@ -118,8 +120,10 @@ def save(
     if release:
         values |= {"lease_owner": None, "lease_until": None}
     _ours(session, task, owner, values)
-    row = session.scalars(sa.select(TaskRow).where(TaskRow.id == task.id).execution_options(populate_existing=True)).one()
-    return _to_object(row)
+    # Its stamps stay as they were when it was leased: who works on it does not look at them.
+    return replace(
+        task, sequence=task.sequence + 1, step=step, state=state, undoing=undoing, failure=failure, waiting_host=waiting_host,
+    )
 
 
 def postpone(session: Session, task: Task, owner: str, *, wake_in: int) -> None:
@@ -127,23 +131,20 @@ def postpone(session: Session, task: Task, owner: str, *, wake_in: int) -> None:
     _ours(session, task, owner, {"wake_at": now_ms() + wake_in, "lease_owner": None, "lease_until": None})
 
 
+def _mine(task: Task, owner: str) -> tuple[sa.ColumnElement[bool], ...]:
+    columns = _TASKS.c
+    return columns.id == task.id, columns.sequence == task.sequence, columns.epoch == task.epoch, columns.lease_owner == owner
+
+
 def _ours(session: Session, task: Task, owner: str, values: dict[str, Any]) -> None:
-    done: Any = session.execute(
-        sa.update(TaskRow).where(
-            TaskRow.id == task.id, TaskRow.sequence == task.sequence, TaskRow.epoch == task.epoch, TaskRow.lease_owner == owner,
-        ).values(**values).execution_options(synchronize_session=False),
-    )
+    done: Any = session.execute(sa.update(_TASKS).where(*_mine(task, owner)).values(values))
     if done.rowcount != 1:
         raise Fenced(f"Task {task.id} is in other hands.")
 
 
 def remove(session: Session, task: Task, owner: str) -> None:
     """A task ended: delete its row, in the transaction which stores its result. Raises Fenced when it is ours no more."""
-    done: Any = session.execute(
-        sa.delete(TaskRow).where(
-            TaskRow.id == task.id, TaskRow.sequence == task.sequence, TaskRow.epoch == task.epoch, TaskRow.lease_owner == owner,
-        ).execution_options(synchronize_session=False),
-    )
+    done: Any = session.execute(sa.delete(_TASKS).where(*_mine(task, owner)))
     if done.rowcount != 1:
         raise Fenced(f"Task {task.id} is in other hands.")
 
@@ -166,6 +167,14 @@ def working(session: Session, fences: list[Fence], *, resend: int) -> None:
             .values(wake_at=sa.case((TaskRow.deadline < now_ms() + resend, TaskRow.deadline), else_=now_ms() + resend))
             .execution_options(synchronize_session=False),
         )
+
+
+def resend(session: Session, host: str) -> None:
+    """A host has just started and works on nothing: let what waits for it be sent again now."""
+    session.execute(
+        sa.update(TaskRow).where(TaskRow.waiting_host == host, TaskRow.lease_owner.is_(None), TaskRow.wake_at > now_ms())
+        .values(wake_at=now_ms()).execution_options(synchronize_session=False),
+    )
 
 
 def of_instance(session: Session, instance_uuid: str) -> Task | None:

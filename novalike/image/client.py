@@ -21,7 +21,7 @@ class ImageClient(Protocol):
         ...
 
     def source(self, ctxt: RequestContext, image: Image) -> ImageSource:
-        """Answer how a hypervisor fetches the image's bytes, good for ten minutes."""
+        """Answer how a hypervisor fetches the bytes of an image which `get` has just answered, good for ten minutes."""
         ...
 
     def create(self, ctxt: RequestContext, image: Image) -> Image:

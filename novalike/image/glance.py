@@ -60,11 +60,10 @@ class GlanceImageClient:
         return found[:limit]
 
     def source(self, ctxt: RequestContext, image: Image) -> ImageSource:
-        seen = self.get(ctxt, image.id)
         base = self._call(self._base)
         return ImageSource(
-            image_id=seen.id, url=f"{base}/images/{seen.id}/file", disk_format=seen.disk_format or "raw",
-            size=seen.size, os_hash_algo=seen.os_hash_algo, os_hash_value=seen.os_hash_value,
+            image_id=image.id, url=f"{base}/images/{image.id}/file", disk_format=image.disk_format or "raw",
+            size=image.size, os_hash_algo=image.os_hash_algo, os_hash_value=image.os_hash_value,
         )
 
     def create(self, ctxt: RequestContext, image: Image) -> Image:

@@ -10,11 +10,9 @@ from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, Wait, ch
 from novalike.conductor.tasks.orders import destroy_order, image_source
 from novalike.db import action_log, claims, debts, hosts, instances
 from novalike.exception import BuildFailed
-from novalike.objects.network_info import Vif
 from novalike.objects.request_spec import RequestSpec
-from novalike.objects.states import PowerState, TaskState, VmState
+from novalike.objects.states import PowerState, VmState
 from novalike.objects.tasks import BuildOrder, BuildState, Debt, Fence, Outcome
-from novalike.rpc import serializer
 from novalike.rpc.compute import Build
 
 LOG = logging.getLogger(__name__)
@@ -82,9 +80,7 @@ class Spawn(Step[BuildState]):
         return Wait(state.host)
 
     def store(self, session: Session, job: Job[BuildState]) -> None:
-        row = instances.lock(session, job.instance.uuid)
-        row.task_state = TaskState.SPAWNING
-        row.network_info = [serializer.dump(Vif, vif) for vif in job.state.vifs]
+        instances.spawning(session, job.instance.uuid, job.state.vifs)
 
     def send(self, job: Job[BuildState], fence: Fence) -> None:
         instance, state, world = job.instance, job.state, job.world

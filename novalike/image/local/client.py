@@ -28,12 +28,11 @@ class LocalImageClient:
         return self._images.list(ctxt, Wanted(limit=limit, marker=marker))
 
     def source(self, ctxt: RequestContext, image: Image) -> ImageSource:
-        seen = self._images.get(ctxt, image.id)
-        if seen.status != "active":
-            raise Conflict(f"Image {image.id} is not active: it is {seen.status}.")
+        if image.status != "active":
+            raise Conflict(f"Image {image.id} is not active: it is {image.status}.")
         return ImageSource(
-            image_id=seen.id, url=f"{self._endpoint}/v2/images/{seen.id}/file", headers={HEADER: self._images.tickets.issue(seen.id)},
-            disk_format=seen.disk_format or "raw", size=seen.size, os_hash_algo=seen.os_hash_algo, os_hash_value=seen.os_hash_value,
+            image_id=image.id, url=f"{self._endpoint}/v2/images/{image.id}/file", headers={HEADER: self._images.tickets.issue(image.id)},
+            disk_format=image.disk_format or "raw", size=image.size, os_hash_algo=image.os_hash_algo, os_hash_value=image.os_hash_value,
         )
 
     def create(self, ctxt: RequestContext, image: Image) -> Image:

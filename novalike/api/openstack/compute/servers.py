@@ -69,7 +69,7 @@ class _Servers:
         return answer
 
     def _statuses(self, session: Any, names: set[str]) -> dict[str, str]:
-        found = hosts.list_services(session, down_after=self._services.conf.service_down_time, binary=_COMPUTE, hosts=names)
+        found = hosts.services_on(session, names, _COMPUTE, down_after=self._services.conf.service_down_time)
         return {service.host: views.host_status(service) for service in found}
 
     def show(self, request: Request) -> dict[str, Any]:
