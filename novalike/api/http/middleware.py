@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from novalike.exception import TooLarge
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -24,7 +26,34 @@ class SizeLimit:
                 ("Content-Type", "text/plain"), ("Content-Length", str(len(text))), ("Connection", "close"),
             ])
             return [text]
+        if not declared:
+            environ["wsgi.input"] = _Bounded(environ["wsgi.input"], self._limit)
         return self._application(environ, start_response)
+
+
+class _Bounded:
+    """A body of unknown length (chunked). Raises TooLarge to its reader once it is longer than `limit` bytes."""
+
+    def __init__(self, body: Any, limit: int) -> None:
+        self._body = body
+        self._left = limit
+
+    def read(self, size: int = -1) -> bytes:
+        """Answer up to `size` bytes; negative: all."""
+        return self._counted(self._body.read(self._left + 1 if size is None or size < 0 else min(size, self._left + 1)))
+
+    def readline(self, size: int = -1) -> bytes:
+        """Answer the next line, or `size` bytes of it."""
+        return self._counted(self._body.readline(self._left + 1 if size is None or size < 0 else min(size, self._left + 1)))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _counted(self, piece: bytes) -> bytes:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise TooLarge("Request is too large.")
+        return piece
 
 
 class ProxyHeaders:

@@ -39,7 +39,7 @@ def read(request: Request) -> list[tuple[str, str, Any]]:
 
 def _new(operation: dict[str, Any]) -> tuple[str, str, Any]:
     verb = operation.get("op")
-    if verb not in {"add", "replace", "remove"}:
+    if verb not in ("add", "replace", "remove"):  # not a set: a list has no hash
         raise Invalid(f"Operations must be add, replace or remove, not {str(verb)[:64]!r}.")
     return verb, _name(operation.get("path")), _value(verb, operation)
 

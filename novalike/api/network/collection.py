@@ -17,6 +17,7 @@ from novalike.network import errors
 from novalike.network.local.store import scope
 
 MAX_LIMIT = 1000
+_TIMES = frozenset({"created_at", "updated_at"})
 _PAGING = {"limit": INTEGER, "marker": TEXT, "page_reverse": TEXT, "sort_key": TEXT, "sort_dir": TEXT, "fields": TEXT}
 
 
@@ -84,7 +85,7 @@ class Collection:
         listing = self._listing(request)
         things = self._list_page(request, listing)
         answer: dict[str, Any] = {self._many: [self.render(request, thing) for thing in things]}
-        if "limit" in request.params_given and len(things) == listing.limit and things:
+        if things and len(things) == listing.limit:
             answer[f"{self._many}_links"] = [{"rel": "next", "href": self._next(request, things[-1].id)}]
         return answer
 
@@ -96,6 +97,8 @@ class Collection:
         filters: dict[str, tuple[Any, ...]] = {}
         for name, values in request.params_given.items():
             attribute = self._by_name.get(name)
+            if name in _TIMES:                   # shown by the second, stored by the microsecond: none would match
+                raise errors.InvalidInput(f"'{name}' is no attribute to filter by.")
             if attribute is not None and attribute.stored is not None:
                 filters[attribute.stored] = tuple(filter_value(attribute.schema, value) for value in values)
         keys = request.params_given.get("sort_key", [])
@@ -108,10 +111,10 @@ class Collection:
             if attribute is None or attribute.stored is None or direction not in {"asc", "desc"}:
                 raise errors.InvalidInput(f"'{name}' ({direction}) is no attribute to sort by.")
             sort.append((attribute.stored, direction == "desc"))
-        limit = request.param("limit")
+        limit = int(request.param("limit") or 0)
         return Listing(
             project_id=scope(request.context), filters=filters, sort=tuple(sort), marker=request.param("marker"),
-            limit=min(int(limit), MAX_LIMIT) if limit and int(limit) else None, reverse=flag(request.param("page_reverse", "")),
+            limit=min(limit, MAX_LIMIT) if limit else MAX_LIMIT, reverse=flag(request.param("page_reverse", "")),
         )
 
     def show(self, request: Request) -> dict[str, Any]:

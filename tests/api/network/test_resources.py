@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from types import SimpleNamespace
 
 import pytest
+
+from novalike.api.http.application import Application
+from novalike.api.network.attributes import Attribute
+from novalike.api.network.collection import MAX_LIMIT, Collection
+from novalike.api.network.dialect import NetworkDialect
+from tests.api import client
 
 
 def fault(answer):
@@ -144,3 +151,20 @@ def test_readers_only_read(reader, member, network) -> None:
     assert reader.get("/networks").json["networks"]
     assert reader.post("/networks", {"network": {}}).status == 403
     assert reader.delete(f"/networks/{network['id']}").status == 403
+
+
+def test_a_list_without_a_limit_is_paged_too(services) -> None:
+    things = [SimpleNamespace(id=f"{number:04d}") for number in range(MAX_LIMIT + 1)]
+    collection = Collection(
+        "network", "networks", (Attribute(name="id"),), None, list_page=lambda _request, listing: things[:listing.limit],
+    )
+    app = Application("network", collection.routes()[:1], dialect=NetworkDialect(), enforcer=services.enforcer)
+    page = client.Client(app, client.context(), prefix="/v2.0").get("/networks").json
+    assert len(page["networks"]) == MAX_LIMIT
+    assert page["networks_links"][0]["href"].endswith(f"/v2.0/networks?marker={MAX_LIMIT - 1:04d}")
+
+
+def test_lists_are_not_filtered_by_times(member) -> None:
+    answer = member.get("/networks?created_at=2026-11-21T12:00:00Z")
+    assert answer.status == 400
+    assert "created_at" in answer.json["NeutronError"]["message"]

@@ -7,11 +7,13 @@ import logging
 import socket
 import threading
 import time
+from io import BytesIO
 
 import pytest
 
 from novalike.api.http.middleware import ProxyHeaders, SizeLimit
 from novalike.api.http.server import HttpServer, Limits
+from novalike.exception import TooLarge
 
 
 class Site:
@@ -182,6 +184,20 @@ def test_a_body_declared_too_long_is_refused_unread(site):
     assert connection.getresponse().status == 413
     connection.close()
     server.stop()
+
+
+@pytest.mark.parametrize("read", [lambda body: body.read(), b"".join, lambda body: body.readline()])
+def test_a_body_of_unknown_length_is_bounded_as_it_is_read(read):
+    answered = []
+
+    def application(environ, start_response):
+        answered.append(read(environ["wsgi.input"]))
+        return []
+    limited = SizeLimit(application, 1000)
+    limited({"wsgi.input": BytesIO(b"x" * 1000)}, None)
+    assert answered == [b"x" * 1000]
+    with pytest.raises(TooLarge):
+        limited({"wsgi.input": BytesIO(b"x" * 1001)}, None)
 
 
 def test_proxy_headers_are_taken_only_behind_their_middleware():
