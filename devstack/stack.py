@@ -78,7 +78,8 @@ class Stack:
         settings = self._settings()
         # Command line options stand in the file, too: everybody can read a process's arguments.
         shared: dict[str, object] = {
-            "DEFAULT.state_dir": self.state / "cloud", "DEFAULT.listen": settings.address, "DEFAULT.port": settings.ports["compute"],
+            "DEFAULT.state_dir": self.state / "cloud", "DEFAULT.state_path": self.state / "cloud",   # state_path: for novalike-manage
+            "DEFAULT.listen": settings.address, "DEFAULT.port": settings.ports["compute"],
             "DEFAULT.driver": settings.driver, "DEFAULT.computes": settings.computes,
             "DEFAULT.admin_password": settings.admin_password, "DEFAULT.demo_password": settings.demo_password,
         }
@@ -271,17 +272,21 @@ class Stack:
         if settings.has_nodes:
             fabric = nodes.fabric_up(self.state)
             for number in range(1, settings.computes + 1):
+                libvirtd.stop(self.state / f"node{number}" / "libvirt")
+                if processes.read_pid(self.state / f"node{number}" / "holder.pid"):
+                    self._remove_networks("all" if settings.shape == "embedded" else f"network{number}")
                 nodes.down(fabric, self.state, number)
             nodes.fabric_down(fabric)
             return
         libvirtd.stop(self.state / "libvirt")
-        conf = self.state / ("novalike.conf" if settings.shape == "embedded" else "compute1.conf")
-        done = subprocess.run(
-            [sys.executable, "-m", "novalike.cmd.network", "--config-file", str(conf), "--remove"],
-            capture_output=True, text=True, timeout=60, check=False, cwd=TOP,
-        )
+        self._remove_networks("all" if settings.shape == "embedded" else "network1")
+
+    def _remove_networks(self, name: str) -> None:
+        """Remove what a network agent, which has ended, made: its DHCP servers would outlive even its namespaces."""
+        command = replace(self.daemon(name), module="network", arguments=("--remove",)).command()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=TOP)
         if done.returncode != 0:
-            raise RuntimeError(f"not everything of the networks could be removed:\n{done.stderr[-2000:]}")
+            raise RuntimeError(f"not everything of the networks could be removed:\n{(done.stdout + done.stderr)[-2000:]}")
 
     def status(self) -> list[tuple[str, int | None]]:
         """Answer every process of the stack with its pid, None for one that does not run."""

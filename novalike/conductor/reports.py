@@ -38,6 +38,7 @@ class HostReportsEndpoint(HostReports):
         def store(session: Session) -> str:
             service = hosts.report_service(session, host=inventory.host, binary=binary, topic="compute")
             hosts.register_compute_node(session, inventory)
+            tasks.resend(session, inventory.host)
             return service
         service = self._cell.write(store)
         self.ask_for_debts(inventory.host)

@@ -30,11 +30,15 @@ def _missing(what: str) -> None:
     complain(what)
 
 
+def _need_libvirt() -> None:
+    if os.geteuid() != 0 or not shutil.which("libvirtd") or not shutil.which("qemu-system-x86_64"):
+        _missing("libvirtd and QEMU are not installed, or this is not root")
+
+
 @pytest.fixture(scope="session")
 def libvirt_state() -> Iterator[Path]:
     """The state directory of a libvirtd which runs for this test session alone."""
-    if os.geteuid() != 0 or not shutil.which("libvirtd") or not shutil.which("qemu-system-x86_64"):
-        _missing("libvirtd and QEMU are not installed, or this is not root")
+    _need_libvirt()
     # Not pytest's own directory: names of sockets may have no more than 107 letters.
     state = Path(tempfile.mkdtemp(prefix="nlv-"))
     libvirtd.start(state)
@@ -97,9 +101,15 @@ def cloud(request) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def guests(guest) -> Iterator[Cloud]:
     """A cloud in one process which runs real guests on this machine, apart from whatever else is on its network."""
-    if os.geteuid() != 0 or not shutil.which("libvirtd") or not shutil.which("qemu-system-x86_64"):
-        _missing("libvirtd and QEMU are not installed, or this is not root")
+    _need_libvirt()
     yield from _running(Settings(shape="embedded", driver="libvirt", apart=True, ports=free_ports(), options=SOON))
+
+
+@pytest.fixture(scope="module")
+def single_guests(guest) -> Iterator[Cloud]:
+    """A cloud of one process per daemon which runs real guests, in a network namespace of their own."""
+    _need_libvirt()
+    yield from _running(Settings(shape="single", driver="libvirt", apart=True, ports=free_ports(), options=SOON))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -174,7 +174,6 @@ def test_the_sdk_works_with_servers(cloud: Cloud, needs: Needs):
     servers = [cloud.wait(server.id, "ACTIVE") for server in servers]
     assert sorted(server.name for server in servers) == ["a-1", "a-2", "a-3"]
     assert len({server.addresses[next(iter(server.addresses))][0]["addr"] for server in servers}) == 3
-    assert len({server.compute_host for server in servers}) > 1, "they are spread over hosts"
     assert [one.name for one in compute.servers(sort_key="display_name", sort_dir="asc", limit=1)] == ["a-1", "a-2", "a-3"], "paged"
     assert [one.name for one in compute.servers(status="SHUTOFF")] == []
 
