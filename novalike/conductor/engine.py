@@ -133,7 +133,7 @@ class Step(Generic[S]):
     undo_on_retry: ClassVar[bool] = False
 
     def wait_deadline(self, job: Job[S]) -> int:
-        """Answer how many seconds the step may wait for its host."""
+        """Answer how many seconds the step may take, its host's work included."""
         return self.deadline
 
     def run(self, job: Job[S]) -> Done | Wait | Again:
@@ -390,7 +390,7 @@ class Engine:
             job.step = job.kind.steps[position - 1]
         if retrying:
             job.undoing = False
-            self._save(job, waiting_host=None, wake_in=self._lease, deadline=job.step.deadline, release=False)
+            self._save(job, waiting_host=None, wake_in=self._lease, deadline=job.step.wait_deadline(job), release=False)
             self._run(job)
             return
         job.cell.write(self._end, job, job.kind.failed)

@@ -6,11 +6,13 @@ import base64
 
 import pytest
 
+from novalike.api.openstack.app import application
 from novalike.db import flavors, instances, keypairs, quotas, tasks
 from novalike.objects.keypair import Keypair
 from novalike.objects.tasks import BuildState
 from novalike.rpc import serializer
 from tests import factories
+from tests.api import client
 from tests.api.client import PROJECT, USER
 
 IMAGE = "70a599e0-31e7-49b7-b260-868f441e862b"
@@ -231,3 +233,12 @@ def test_names_become_host_names():
     assert hostname("日本", "u") == "Server-u"
     assert hostname("--a--", "u") == "a"
     assert hostname("x" * 62 + "--y", "u") == "x" * 62
+
+
+def test_a_build_has_to_be_placed_within_the_time_that_is_configured(sqlite, services):
+    services.conf.set_override("allocate_timeout", 7, "conductor")
+    made = client.Client(application(services), client.context(), version="2.37").post("/servers", body())
+    assert made.status == 202, made.json
+    with sqlite.read() as session:
+        task = tasks.of_instance(session, made.json["server"]["id"])
+    assert task.deadline - task.step_since == pytest.approx(7000, abs=100)

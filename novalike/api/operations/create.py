@@ -202,7 +202,7 @@ class Creator:
             for instance in stored:
                 ids.append(tasks.add(
                     session, kind="build", instance_uuid=instance.uuid, epoch=instance.epoch, step="place", state=state,
-                    caller=caller, now=now,
+                    caller=caller, now=now, deadline=services.conf.conductor.allocate_timeout * 1000,
                 ))
                 block_devices.create(session, instance.uuid, _own(state.block_devices), now=now)
                 action_log.start(session, "create", instance.uuid, caller, now)

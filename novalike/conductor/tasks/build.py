@@ -26,6 +26,9 @@ class Place(Step[BuildState]):
 
     name = "place"
 
+    def wait_deadline(self, job: Job[BuildState]) -> int:
+        return int(job.world.conf.conductor.allocate_timeout)
+
     def run(self, job: Job[BuildState]) -> Done:
         instance, state = job.instance, job.state
         placement = job.world.scheduler.select_host(job.context, spec=RequestSpec(
