@@ -66,12 +66,13 @@ def _refuse_taken(session: Session, flavor: Flavor) -> None:
         raise Duplicate(f"Flavor with name {flavor.name} already exists.")
 
 
+_BY_FLAVORID = sa.select(_TABLE).where(_TABLE.c.flavorid == sa.bindparam("in_flavorid"))
+
+
 def get_by_flavorid(session: Session, flavorid: str, project_id: str | None, is_admin: bool) -> Flavor:
     """Answer a flavor by the id users see. NotFound also for private ones closed to the project, unless `is_admin`."""
-    query = sa.select(_TABLE).where(_TABLE.c.flavorid == flavorid)
-    if not is_admin:
-        query = query.where(_open_to(project_id))
-    row = session.execute(query).first()
+    query = _BY_FLAVORID if is_admin else _BY_FLAVORID.where(_open_to(project_id))
+    row = session.execute(query, {"in_flavorid": flavorid}).first()
     if row is None:
         raise NotFound(f"Flavor {flavorid} could not be found.")
     return _flavor(row)

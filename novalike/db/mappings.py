@@ -31,8 +31,7 @@ def reserve(
     (default: all) and at most all uuids are granted. Raises OverQuota, in Nova's words.
     """
     quotas.lock(session, f"project:{project_id}")
-    limits = quotas.limits(session, project_id, None, defaults)
-    own = quotas.limits(session, project_id, user_id, defaults)
+    limits, own = quotas.both_limits(session, project_id, user_id, defaults)
     used = quotas.usage(session, project_id)
     room = _room(limits, used, cores, ram)
     if any(own[name] != limits[name] for name in _COUNTED):

@@ -8,11 +8,14 @@ from sqlalchemy.orm import Session
 from novalike.db.models.networks import NetworkQuotaRow
 from novalike.db.upsert import upsert
 
+_OF_PROJECT = sa.select(NetworkQuotaRow.resource, NetworkQuotaRow.hard_limit).where(
+    NetworkQuotaRow.project_id == sa.bindparam("in_project"),
+)
+
 
 def limits(session: Session, project_id: str) -> dict[str, int]:
     """Answer the limits of network resources which were set for a project."""
-    query = sa.select(NetworkQuotaRow.resource, NetworkQuotaRow.hard_limit).where(NetworkQuotaRow.project_id == project_id)
-    return {row.resource: row.hard_limit for row in session.execute(query)}
+    return {row.resource: row.hard_limit for row in session.execute(_OF_PROJECT, {"in_project": project_id})}
 
 
 def set_limits(session: Session, project_id: str, changes: dict[str, int]) -> None:

@@ -19,8 +19,8 @@ from novalike.exception import NotFound
 from novalike.objects.network import NetworkSubnet, Port
 
 _PORTS: Any = PortRow.__table__
-_ADDRESSES = AddressRow.__table__
-_MEMBERS = PortSecurityGroupRow.__table__
+_ADDRESSES: Any = AddressRow.__table__
+_MEMBERS: Any = PortSecurityGroupRow.__table__
 _FLAGS = ("admin_state_up", "port_security", "owned")
 _ELSEWHERE = frozenset({"fixed_ips", "security_groups"})
 _COLUMNS = tuple(f.name for f in fields(Port) if f.name not in _ELSEWHERE)
@@ -31,7 +31,7 @@ _WINDOW = 256
 def insert(session: Session, port: Port, now: datetime) -> None:
     """Store a new port with its addresses and security groups; their subnets must be locked by the caller."""
     values = {name: getattr(port, name) for name in _COLUMNS} | {"created_at": now, "updated_at": now}
-    session.execute(sa.insert(PortRow), [_values(values)])
+    session.execute(sa.insert(_PORTS), [_values(values)])
     add_addresses(session, port, port.fixed_ips)
     _join_groups(session, port.id, port.security_groups)
 
@@ -140,7 +140,7 @@ def add_addresses(session: Session, port: Port, fixed_ips: Iterable[tuple[str, s
         for subnet_id, address in fixed_ips
     ]
     if rows:
-        session.execute(sa.insert(AddressRow), rows)
+        session.execute(sa.insert(_ADDRESSES), rows)
 
 
 def remove_addresses(session: Session, port_id: str, fixed_ips: Iterable[tuple[str, str]]) -> None:
@@ -195,7 +195,7 @@ def _address(version: int, value: int) -> ipaddress.IPv4Address | ipaddress.IPv6
 def _join_groups(session: Session, port_id: str, groups: Iterable[str]) -> None:
     rows = [{"port_id": port_id, "security_group_id": group} for group in dict.fromkeys(groups)]
     if rows:
-        session.execute(sa.insert(PortSecurityGroupRow), rows)
+        session.execute(sa.insert(_MEMBERS), rows)
 
 
 def _where(session: Session, condition: sa.ColumnElement[bool], *, lock: bool = False) -> list[Port]:

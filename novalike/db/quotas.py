@@ -21,6 +21,10 @@ from novalike.objects.quota import Usage
 DEFAULT_CLASS = "default"
 
 _LOCKS = ProjectLock.__table__
+_QUOTAS = QuotaRow.__table__
+_LIMITS = sa.select(_QUOTAS.c.project_id, _QUOTAS.c.user_id, _QUOTAS.c.resource, _QUOTAS.c.hard_limit).where(
+    _QUOTAS.c.project_id.in_(sa.bindparam("projects", expanding=True)), _QUOTAS.c.user_id.in_(sa.bindparam("users", expanding=True)),
+)
 _LOCK = sa.select(_LOCKS.c.scope).where(_LOCKS.c.scope == sa.bindparam("in_scope")).with_for_update()
 
 
@@ -32,20 +36,35 @@ def limits(session: Session, project_id: str, user_id: str | None, defaults: Map
     return _overlay(session, scopes, defaults)
 
 
+def both_limits(
+    session: Session, project_id: str, user_id: str, defaults: Mapping[str, int],
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Answer the limits of a project, and those of one user in it, in one query."""
+    scopes = [("", ""), (project_id, ""), (project_id, user_id)]
+    found = _limits(session, scopes)
+    return _merge(found, scopes[:2], defaults), _merge(found, scopes, defaults)
+
+
 def class_limits(session: Session, defaults: Mapping[str, int]) -> dict[str, int]:
     """Answer the limits a project has when none was set for it."""
     return _overlay(session, [("", "")], defaults)
 
 
 def _overlay(session: Session, scopes: list[tuple[str, str]], defaults: Mapping[str, int]) -> dict[str, int]:
-    table = QuotaRow.__table__.c
-    rows = session.execute(
-        sa.select(table.project_id, table.user_id, table.resource, table.hard_limit)
-        .where(sa.or_(*(sa.and_(table.project_id == project, table.user_id == user) for project, user in scopes))),
-    )
+    return _merge(_limits(session, scopes), scopes, defaults)
+
+
+def _limits(session: Session, scopes: list[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for project, user, resource, limit in rows:
+    values = {"projects": [project for project, _ in scopes], "users": [user for _, user in scopes]}
+    for project, user, resource, limit in session.execute(_LIMITS, values):
         found.setdefault((project, user), {})[resource] = limit
+    return found
+
+
+def _merge(
+    found: Mapping[tuple[str, str], Mapping[str, int]], scopes: list[tuple[str, str]], defaults: Mapping[str, int],
+) -> dict[str, int]:
     merged = dict(defaults)
     for scope in scopes:
         merged.update({name: limit for name, limit in found.get(scope, {}).items() if name in merged})
