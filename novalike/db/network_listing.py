@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ class Listing:
 
 
 EVERYTHING = Listing()
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 def fetch(session: Session, model: Any, listing: Listing, *conditions: sa.ColumnElement[bool]) -> list[sa.Row[Any]]:
@@ -57,10 +59,12 @@ def fetch(session: Session, model: Any, listing: Listing, *conditions: sa.Column
 
 
 def matches(column: Any, values: tuple[Any, ...]) -> sa.ColumnElement[bool]:
-    """Answer the condition that a column has one of the values (None: NULL)."""
+    """Answer the condition that a column has one of the values (None: NULL); text which is no number is in no number column."""
     known = [value for value in values if value is not None]
+    if isinstance(column.type, sa.Integer):      # PostgreSQL compares numbers with numbers only
+        known = [int(value) for value in known if _WHOLE.fullmatch(str(value))]
     condition = column.in_(known)
-    return sa.or_(column.is_(None), condition) if len(known) < len(values) else condition
+    return sa.or_(column.is_(None), condition) if None in values else condition
 
 
 def _never_null(column: Any) -> Any:

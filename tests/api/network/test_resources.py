@@ -168,3 +168,9 @@ def test_lists_are_not_filtered_by_times(member) -> None:
     answer = member.get("/networks?created_at=2026-11-21T12:00:00Z")
     assert answer.status == 400
     assert "created_at" in answer.json["NeutronError"]["message"]
+
+
+@pytest.mark.parametrize("text", ["", "x", "9" * 30, "4x"])
+def test_a_filter_that_is_no_number_finds_nothing_in_a_number(member, subnet, text) -> None:
+    assert member.get("/subnets?ip_version=4").json["subnets"]
+    assert member.get(f"/subnets?ip_version={text}").json == {"subnets": []}
