@@ -40,6 +40,7 @@ def read(program: str, arguments: Sequence[str] | None = None, *, options: Itera
     register(conf, options)
     try:
         conf(sys.argv[1:] if arguments is None else list(arguments), project="novalike", prog=program)
+        configuration.check(conf)
     except cfg.Error as error:
         sys.exit(f"{program}: {error}")
     return conf

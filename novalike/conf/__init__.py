@@ -27,6 +27,18 @@ def register(conf: cfg.ConfigOpts) -> None:
         conf.register_opts(options, group=group)
 
 
+def check(conf: cfg.ConfigOpts) -> None:
+    """Read every option of ours once. oslo.config parses a value only where it is used: a mistake in a file would come out
+    hours later, in the middle of some work. Raises cfg.Error, naming option and file, for a value which is none."""
+    for group, options in sections():
+        values = conf if group is None else conf[group]
+        for option in options:
+            try:
+                values[option.dest]
+            except ValueError as error:          # oslo.config's own for files and environment is no cfg.Error
+                raise cfg.Error(str(error)) from error
+
+
 def load(arguments: Iterable[str] = (), *, files: list[str] | None = None, **overrides: Any) -> cfg.ConfigOpts:
     """Read configuration files and command line arguments into a ConfigOpts of its own.
 
@@ -39,6 +51,7 @@ def load(arguments: Iterable[str] = (), *, files: list[str] | None = None, **ove
     for name, value in overrides.items():
         group, double, option = name.partition("__")
         conf.set_override(option if double else name, value, group=group if double else None)
+    check(conf)
     return conf
 
 
