@@ -150,15 +150,6 @@ def change(session: Session, uuid: str, now: datetime, apply: Callable[[Instance
     return to_object(row)
 
 
-def set_network_info(session: Session, uuid: str, epoch: int, vifs: Iterable[Vif]) -> bool:
-    """Store an instance's ports as they are now; False when a newer operation owns it."""
-    done: Any = session.execute(
-        sa.update(InstanceRow).where(InstanceRow.uuid == uuid, InstanceRow.epoch == epoch, InstanceRow.deleted == 0)
-        .values(network_info=[serializer.dump(Vif, vif) for vif in vifs]),
-    )
-    return done.rowcount == 1
-
-
 def spawning(session: Session, uuid: str, vifs: Iterable[Vif]) -> None:
     """Note that a host is about to make an instance with these ports. Raises NotFound."""
     done: Any = session.execute(_SPAWNING, {

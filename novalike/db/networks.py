@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from novalike.db import network_listing
-from novalike.db.models.networks import AddressRow, NetworkRow, PortRow, SubnetRow
+from novalike.db.models.networks import NetworkRow, PortRow, SubnetRow
 from novalike.db.network_listing import Listing
 from novalike.exception import NotFound
 from novalike.objects.network import Network, NetworkSubnet
@@ -137,11 +137,6 @@ def lock_subnets_of(session: Session, network_id: str) -> list[tuple[NetworkSubn
     query = sa.select(_SUBNETS).where(_SUBNETS.c.network_id == network_id).order_by(_SUBNETS.c.id).with_for_update()
     rows = sorted(session.execute(query), key=lambda row: (row.created_at, row.id))
     return [(_subnet(row), row.cursor) for row in rows]
-
-
-def addresses_used(session: Session, subnet_id: str) -> int:
-    """Answer how many addresses of a subnet are in use."""
-    return session.scalar(sa.select(sa.func.count()).where(AddressRow.subnet_id == subnet_id)) or 0
 
 
 def count(session: Session, resource: str, project_id: str) -> int:

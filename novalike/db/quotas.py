@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from novalike.db.models.mappings import InstanceMapping, ProjectLock
 from novalike.db.models.projects import KeypairRow, QuotaRow, ServerGroupRow
+from novalike.db.upsert import upsert
 from novalike.objects.quota import Usage
 
 #: The name of the only class which has an effect: defaults for every project.
@@ -74,10 +73,9 @@ def _merge(
 def set_limits(session: Session, project_id: str, user_id: str | None, values: Mapping[str, int], *, now: datetime) -> None:
     """Set limits of a project, or of one user in it; resources not named keep theirs."""
     for resource, limit in sorted(values.items()):
-        _upsert(
-            session, QuotaRow, {"project_id": project_id, "user_id": user_id or "", "resource": resource},
-            {"hard_limit": limit, "updated_at": now},
-        )
+        key = {"project_id": project_id, "user_id": user_id or "", "resource": resource}
+        changes = {"hard_limit": limit, "updated_at": now}
+        upsert(session, QuotaRow, key, changes, changes)
 
 
 def set_class_limits(session: Session, values: Mapping[str, int], *, now: datetime) -> None:
@@ -124,22 +122,4 @@ def lock(session: Session, scope: str) -> None:
     is read first, so that only the first transaction ever of a scope inserts (inserting before locking deadlocks).
     """
     if session.scalar(_LOCK, {"in_scope": scope}) is None:
-        _upsert(session, ProjectLock, {"scope": scope}, {})
-        session.scalar(_LOCK, {"in_scope": scope})
-
-
-def _upsert(session: Session, model: Any, key: dict[str, Any], values: dict[str, Any]) -> None:
-    table, dialect = model.__table__, session.get_bind().dialect.name
-    if dialect in {"mysql", "mariadb"}:
-        statement: Any = mysql.insert(table).values(**key, **values)
-        # With nothing to change, writing a key column over itself still takes the exclusive lock.
-        name = next(iter(key))
-        statement = statement.on_duplicate_key_update(**(values or {name: getattr(statement.inserted, name)}))
-    else:
-        insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-        statement = insert.values(**key, **values)
-        if values:
-            statement = statement.on_conflict_do_update(index_elements=list(key), set_=values)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    session.execute(statement)
+        upsert(session, ProjectLock, {"scope": scope}, {}, {"scope": scope})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from novalike.hardware.capacity import Amounts, Capacity, demand
+from novalike.hardware.capacity import Amounts, Capacity
 from novalike.objects.host import Inventory
-from novalike.objects.request_spec import RequestSpec
 
 NOTHING = Amounts()
 
@@ -50,8 +49,3 @@ class HostState:
     def free_disk_gb(self) -> int:
         """Disk which nobody was promised, without overcommit."""
         return self.inventory.local_gb - self.inventory.reserved_disk_gb - self.used.disk_gb
-
-    def consume(self, spec: RequestSpec) -> HostState:
-        """Answer the host as it would be with this server on it."""
-        wanted = demand(spec.flavor, root_volume=spec.root_volume)
-        return replace(self, used=self.used + wanted, instances=self.instances + 1)
