@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from devstack.progress import step
 
 def main(command: list[str]) -> int:
     """Start MariaDB, PostgreSQL and RabbitMQ on free ports, run the command with their URLs, answer its exit status."""
+    # Told to end, it still stops what it started: SIGTERM becomes an exception, which passes the `finally` below.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     state = Path(tempfile.mkdtemp(prefix="novalike-test-"))
     ports = [processes.free_port() for _ in range(3)]
     try:
