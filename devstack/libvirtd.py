@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "devices", "freezer", "pids")
@@ -91,7 +92,7 @@ def start(state_dir: str | Path, *, network_namespace: str | None = None, timeou
     return f"qemu:///system?socket={path}"
 
 
-def stop(state_dir: str | Path, *, timeout: float = 15) -> None:
+def stop(state_dir: str | Path, *, timeout: float = 20) -> None:
     """End the guests, the daemons and their holder. Fine when nothing runs; the state directory stays."""
     state = Path(state_dir).resolve()
     holder = _holder(state)
@@ -155,20 +156,38 @@ def hold(state: Path) -> None:
 
 
 def _end_all(daemons: dict[int, str]) -> None:
-    for name in ("libvirtd", "virtlogd"):
-        for pid in [pid for pid, which in daemons.items() if which == name]:
-            _kill(pid, signal.SIGTERM)
-    guests = [int(path.read_text()) for path in Path("/run/libvirt/qemu").glob("*.pid")]
-    for pid in guests:
-        _kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and _has_children():
-        if not _reap():
-            time.sleep(0.02)
-    for pid in (*guests, *daemons):
-        _kill(pid, signal.SIGKILL)
-    for state_file in Path("/run/libvirt/qemu").glob("*.xml"):
+    """End guests, then daemons. libvirtd sees its guests end, and removes their taps and what it knows of their state."""
+    known = Path("/run/libvirt/qemu")
+    pid_files = [state_file.with_suffix(".pid") for state_file in known.glob("*.xml")]       # driver.pid is libvirtd's own
+    guests = [int(path.read_text()) for path in pid_files if path.exists()]
+    for number, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 2)):
+        for pid in guests:
+            _kill(pid, number)
+        if _reap_until(lambda: not any(known.glob("*.xml")) and not any(map(_runs, guests)), patience):
+            break
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in daemons:
+            _kill(pid, number)
+        if _reap_until(lambda: not _has_children(), 3):
+            break
+    for state_file in known.glob("*.xml"):
         state_file.unlink()                              # or the next libvirtd would look for these guests
+
+
+def _reap_until(done: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        reaped = _reap()
+        if not reaped and done():
+            return True
+        if time.monotonic() > deadline:
+            return False
+        if not reaped:
+            time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}/exe").exists()             # a zombie has none
 
 
 def _reap() -> int:

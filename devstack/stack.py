@@ -152,9 +152,10 @@ class Stack:
 
     def enter(self, number: int = 1) -> tuple[str, ...]:
         """Answer what to put before a command which shall run on compute host `number`; empty where that is this machine."""
-        if not self._settings().has_nodes:
+        way = self.state / f"node{number}" / "enter.json"
+        if not self._settings().has_nodes or not way.exists():       # a node which was taken down has none
             return ()
-        return tuple(json.loads((self.state / f"node{number}" / "enter.json").read_text()))
+        return tuple(json.loads(way.read_text()))
 
     def daemons(self) -> list[Daemon]:
         """Answer the stack's own processes, in starting order."""
@@ -271,19 +272,22 @@ class Stack:
     def _down_hypervisors(self, settings: Settings) -> None:
         if settings.has_nodes:
             fabric = nodes.fabric_up(self.state)
+            kind = "all" if settings.shape == "embedded" else "network"
+            agents = [daemon for daemon in self.daemons() if daemon.module == kind]      # a node's folder tells how to enter it
             for number in range(1, settings.computes + 1):
                 libvirtd.stop(self.state / f"node{number}" / "libvirt")
-                if processes.read_pid(self.state / f"node{number}" / "holder.pid"):
-                    self._remove_networks("all" if settings.shape == "embedded" else f"network{number}")
+                if number <= len(agents) and processes.read_pid(self.state / f"node{number}" / "holder.pid"):
+                    self._remove_networks(agents[number - 1])
                 nodes.down(fabric, self.state, number)
             nodes.fabric_down(fabric)
             return
         libvirtd.stop(self.state / "libvirt")
-        self._remove_networks("all" if settings.shape == "embedded" else "network1")
+        self._remove_networks(self.daemon("all" if settings.shape == "embedded" else "network1"))
 
-    def _remove_networks(self, name: str) -> None:
+    @staticmethod
+    def _remove_networks(agent: Daemon) -> None:
         """Remove what a network agent, which has ended, made: its DHCP servers would outlive even its namespaces."""
-        command = replace(self.daemon(name), module="network", arguments=("--remove",)).command()
+        command = replace(agent, module="network", arguments=("--remove",)).command()
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=TOP)
         if done.returncode != 0:
             raise RuntimeError(f"not everything of the networks could be removed:\n{(done.stdout + done.stderr)[-2000:]}")
