@@ -64,10 +64,11 @@ log_outputs = "3:file:/var/log/libvirt/virtlogd.log"
 """
 
 
-def start(state_dir: str | Path, *, network_namespace: str | None = None, timeout: float = 30) -> str:
+def start(state_dir: str | Path, *, network_namespace: str | None = None, hostname: str | None = None, timeout: float = 30) -> str:
     """Start libvirtd unless it already runs there, and answer the URI to connect to.
 
-    Needs root. `network_namespace` names one of `ip netns`; None stays in the caller's. Raises RuntimeError with the
+    Needs root. `network_namespace` names one of `ip netns`; None stays in the caller's. `hostname` is what libvirt calls
+    its host (the hypervisor's name), None the machine's. Raises RuntimeError with the
     log's end when it does not come up within `timeout` seconds.
     """
     state = Path(state_dir).resolve()
@@ -79,8 +80,8 @@ def start(state_dir: str | Path, *, network_namespace: str | None = None, timeou
         enter = ["nsenter", f"--net=/run/netns/{network_namespace}"] if network_namespace else []
         # setsid --fork: the holder is nobody's child, so that it does not stay a zombie of whoever started it.
         command = [
-            "setsid", "--fork", *enter, "unshare", "--mount", "--propagation", "private",
-            sys.executable, str(Path(__file__).resolve()), "hold", str(state),
+            "setsid", "--fork", *enter, "unshare", "--mount", "--uts", "--propagation", "private",
+            sys.executable, str(Path(__file__).resolve()), "hold", str(state), *((hostname,) if hostname else ()),
         ]
         with (state / "holder.log").open("ab") as log:
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True)
@@ -116,10 +117,12 @@ def daemon_pid(state_dir: str | Path, name: str = "libvirtd") -> int:
 # ---- inside ---------------------------------------------------------------------------------------------------------
 
 
-def hold(state: Path) -> None:
+def hold(state: Path, hostname: str | None = None) -> None:
     """Be the holder: enter the namespaces, run both daemons, reap, restart; end all on SIGTERM."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     (state / "holder.pid").write_text(str(os.getpid()))
+    if hostname:
+        socket.sethostname(hostname)
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
     signal.signal(signal.SIGCHLD, lambda *_: None)       # only to be woken
@@ -298,14 +301,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A private libvirtd under one state directory.")
     parser.add_argument("command", choices=["start", "stop", "hold"])
     parser.add_argument("state", type=Path)
+    parser.add_argument("hostname", nargs="?")
     parser.add_argument("--network-namespace")
     arguments = parser.parse_args()
     if arguments.command == "start":
-        print(start(arguments.state, network_namespace=arguments.network_namespace))
+        print(start(arguments.state, network_namespace=arguments.network_namespace, hostname=arguments.hostname))
     elif arguments.command == "stop":
         stop(arguments.state)
     else:
-        hold(arguments.state)
+        hold(arguments.state, arguments.hostname)
 
 
 if __name__ == "__main__":

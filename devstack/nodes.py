@@ -84,7 +84,7 @@ def up(fabric: Fabric, state: Path, number: int) -> Node:
             'mkdir -p /run/netns && mount -t tmpfs -o mode=755 tmpfs /run/netns && touch "$0" && exec sleep infinity', str(home / "ready"),
         ], home)
         processes.wait_for(f"node {number}", (home / "ready").exists, timeout=10, log=home / "holder.log", pid=holder)
-    uri = libvirtd.start(home / "libvirt", network_namespace=name)
+    uri = libvirtd.start(home / "libvirt", network_namespace=name, hostname=f"node{number}")
     return Node(name, address, uri, ("nsenter", f"--target={holder}", "--net", "--mount", "--"))
 
 
