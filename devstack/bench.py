@@ -1,10 +1,12 @@
-"""Measure what the control plane costs, on the fake driver: the hypervisor's own work is not counted.
+"""Measure what the control plane costs, on the fake driver (the hypervisor's own work is not counted), and real guests.
 
     devstack/bench create [--shape single|embedded] [--computes 20] [--repeat N] [--json]
     devstack/bench start [--repeat N] [--json]
+    devstack/bench guest [--repeat N] [--json]
 
 create: time from POST to ACTIVE, and CPU seconds of every process per server: one server after the other, 100 in one POST,
 100 POSTs; deletes; reads. start: from the start of the embedded cloud's process to its first ACTIVE server, and its memory.
+guest: from POST to ACTIVE and to a login, beside the same domain defined and started by hand (root, libvirt).
 Other work on the machine disturbs times more than CPU seconds; with --repeat the least and the median are shown.
 """
 
@@ -21,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from devstack import accounting, bench_tables, processes
+from devstack import accounting, bench_guest, bench_tables, processes
 from devstack.accounting import Meter, percentile
 from devstack.load import Cloud
 from devstack.progress import step
@@ -245,10 +247,15 @@ def _start() -> Start:
         stack.down(purge=True)
 
 
+def guest(given: argparse.Namespace) -> dict[str, object]:
+    """Measure real guests under libvirt."""
+    return bench_guest.measure(given.repeat)
+
+
 def main(words: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="devstack/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("create", "start"))
+    parser.add_argument("command", choices=("create", "start", "guest"))
     parser.add_argument("--shape", choices=("single", "embedded"), default="single", help="create: of the cloud (default: single)")
     parser.add_argument("--computes", type=int, default=20, help="create: pretended hypervisors (default: 20)")
     parser.add_argument("--repeat", type=int, default=1, help="measure so often; the least and the median are shown")
@@ -257,14 +264,14 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print everything measured as JSON")
     given = parser.parse_args(words)
     try:
-        measured = create(given) if given.command == "create" else start(given)
+        measured = {"create": create, "start": start, "guest": guest}[given.command](given)
     except (RuntimeError, TimeoutError, urllib.error.URLError) as error:
         print(f"devstack/bench: {error}", file=sys.stderr)
         return 1
     if given.json:
         print(json.dumps(measured, indent=1))
     else:
-        (bench_tables.create if given.command == "create" else bench_tables.start)(measured)
+        {"create": bench_tables.create, "start": bench_tables.start, "guest": bench_guest.show}[given.command](measured)
     return 0
 
 
