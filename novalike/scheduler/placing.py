@@ -10,7 +10,7 @@ from novalike.db import claims
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
-from novalike.hardware.capacity import Ratios
+from novalike.hardware.capacity import Ratios, demand
 from novalike.objects.request_spec import NoHost, Placement, RequestSpec
 from novalike.rpc.scheduler import Scheduler
 from novalike.scheduler.explain import Refusal, explain
@@ -18,6 +18,7 @@ from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
+from novalike.scheduler.picks import Picks
 from novalike.scheduler.select import Decision, Ranked, select
 from novalike.scheduler.weights.base import Weigher
 
@@ -41,6 +42,7 @@ class Placing(Scheduler):
         self._weighers = tuple(weighers)
         self._options = options
         self._ratios = ratios
+        self._picks = Picks()
 
     def select_host(self, ctxt: RequestContext, *, spec: RequestSpec) -> Placement:
         """Choose and claim; see rpc/scheduler.py.
@@ -51,7 +53,8 @@ class Placing(Scheduler):
         refused: dict[int, Refusal] = {}
         looked_again = False
         for _ in range(SNAPSHOTS):
-            decision = self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=looked_again))
+            snapshot = self._hosts.snapshot(cell, fresh_aggregates=looked_again)
+            decision = self._decide(spec, snapshot)
             # A host which refused and has not changed since would refuse again.
             fresh = [one for one in decision.ranked if not _refuses(refused, one.host)]
             if not fresh:
@@ -62,8 +65,9 @@ class Placing(Scheduler):
                     looked_again = True
                     continue
                 raise self._no_host(spec, decision, [one for one in refused.values() if _refuses(refused, one.host)])
-            for ranked in fresh[:ALTERNATES]:
-                outcome = self._claim(database, spec, ranked.host)
+            for ranked in self._spread(spec, snapshot, fresh)[:ALTERNATES]:
+                with self._picks.on(ranked.host.node_id, demand(spec.flavor, root_volume=spec.root_volume)):
+                    outcome = self._claim(database, spec, ranked.host)
                 if isinstance(outcome, claims.Claimed):
                     return _placement(outcome, decision, ranked)
                 refused[ranked.host.node_id] = outcome
@@ -77,6 +81,14 @@ class Placing(Scheduler):
     def _decide(self, spec: RequestSpec, hosts: Sequence[HostState]) -> Decision:
         seed = f"{spec.instance_uuid}/{spec.epoch}"
         return select(spec, hosts, self._filters, self._weighers, seed, self._options)
+
+    def _spread(self, spec: RequestSpec, snapshot: Sequence[HostState], fresh: list[Ranked]) -> list[Ranked]:
+        """Order hosts by how they will be when claims under way are done; those which will be full come last."""
+        later = self._picks.added(snapshot)
+        if later is snapshot:
+            return fresh
+        places = {one.host.node_id: place for place, one in enumerate(self._decide(spec, later).ranked)}
+        return sorted(fresh, key=lambda one: places.get(one.host.node_id, len(places)))
 
     def _claim(self, database: Database, spec: RequestSpec, host: HostState) -> claims.Claimed | Refusal:
         outcome = database.write(
