@@ -6,6 +6,7 @@ What several daemons of one process share (transport, databases, local services)
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import importlib.util
 import logging
@@ -135,6 +136,11 @@ class Wiring:
         from novalike.api.http import composition, server
 
         made = composition.load(etcfiles.find(self.conf.wsgi.api_paste_config), application, services)
+        # What is loaded by now stays. Left to itself the collector would look through all of it several times for one list
+        # of a thousand servers, which doubles the list's CPU (measured: 92-112 ms against 49 ms).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         return server.HttpServer(made, host, port, server.limits(self.conf), name=application)
 
     def apis(self, names: list[str]) -> Iterator[service.Part]:
