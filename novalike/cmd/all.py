@@ -40,12 +40,6 @@ OPTIONS = [
     cfg.BoolOpt("defaults", default=True, help="Make the usual flavors at the first start."),
 ]
 
-#: The flavors which clouds used to come with: name, CPUs, MiB of memory, GiB of disk.
-FLAVORS = (
-    ("m1.nano", 1, 128, 1), ("m1.tiny", 1, 512, 1), ("m1.small", 1, 2048, 20), ("m1.medium", 2, 4096, 40),
-    ("m1.large", 4, 8192, 80), ("m1.xlarge", 8, 16384, 160),
-)
-
 
 def main() -> None:
     """Run until told to stop."""
@@ -129,14 +123,13 @@ def prepare(conf: cfg.ConfigOpts, one: wiring.Wiring) -> None:
 def _flavors(one: wiring.Wiring) -> None:
     from novalike.db import flavors
     from novalike.exception import Duplicate
-    from novalike.objects.flavor import Flavor
+    from novalike.objects.flavor import USUAL
 
-    for number, (name, vcpus, memory_mb, root_gb) in enumerate(FLAVORS):
-        flavor = Flavor(flavorid=str(number), name=name, vcpus=vcpus, memory_mb=memory_mb, root_gb=root_gb)
+    for flavor in USUAL:
         try:
             one.cells.shared.write(flavors.create, flavor, now=one.clock.now())
         except Duplicate:
-            LOG.debug("there is a flavor %s already", name)
+            LOG.debug("there is a flavor %s already", flavor.name)
 
 
 def _write_openrc(path: Path, conf: cfg.ConfigOpts, password: str) -> None:

@@ -10,14 +10,7 @@ from novalike.db import flavors
 from novalike.exception import Duplicate, Invalid
 from novalike.identity.local.service import LocalIdentity
 from novalike.manage.command import Command, Session
-from novalike.objects.flavor import Flavor
-
-#: The flavors which clouds used to come with: name, CPUs, MiB of memory, GiB of disk.
-FLAVORS = (
-    ("m1.nano", 1, 128, 1), ("m1.tiny", 1, 512, 1), ("m1.small", 1, 2048, 20), ("m1.medium", 2, 4096, 40),
-    ("m1.large", 4, 8192, 80), ("m1.xlarge", 8, 16384, 160),
-)
-
+from novalike.objects.flavor import USUAL
 
 def bootstrap(session: Session) -> int:
     """Make domain, projects, users, roles and the catalog; passwords come from the environment, never from arguments."""
@@ -34,8 +27,7 @@ def bootstrap(session: Session) -> int:
 def make_flavors(session: Session) -> int:
     """Make the usual flavors which are not there yet; answer how many."""
     made = 0
-    for number, (name, vcpus, memory_mb, root_gb) in enumerate(FLAVORS):
-        flavor = Flavor(flavorid=str(number), name=name, vcpus=vcpus, memory_mb=memory_mb, root_gb=root_gb)
+    for flavor in USUAL:
         try:
             session.cells.shared.write(flavors.create, flavor, now=Clock().now())
             made += 1

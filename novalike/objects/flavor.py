@@ -25,3 +25,13 @@ class Flavor:
     id: int | None = None         # database id, kept for sorting and paging only
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+#: The flavors which clouds used to come with (Nova made them until Newton), and a smaller one for guests like ours.
+USUAL = tuple(
+    Flavor(flavorid=str(number), name=name, vcpus=vcpus, memory_mb=memory_mb, root_gb=root_gb)
+    for number, (name, vcpus, memory_mb, root_gb) in enumerate((
+        ("m1.nano", 1, 128, 1), ("m1.tiny", 1, 512, 1), ("m1.small", 1, 2048, 20), ("m1.medium", 2, 4096, 40),
+        ("m1.large", 4, 8192, 80), ("m1.xlarge", 8, 16384, 160),
+    ))
+)
