@@ -12,6 +12,7 @@ from novalike.identity.local.service import LocalIdentity
 from novalike.manage.command import Command, Session
 from novalike.objects.flavor import USUAL
 
+
 def bootstrap(session: Session) -> int:
     """Make domain, projects, users, roles and the catalog; passwords come from the environment, never from arguments."""
     password = os.environ.get("NOVALIKE_ADMIN_PASSWORD", "")

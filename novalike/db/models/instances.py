@@ -10,7 +10,20 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from novalike.db.base import (
-    CellBase, Json, LongId, Name, OptName, OptStamp, OptText, OptTime, OptUuid, OptWord, Time, Uuid, Word, table_args,
+    CellBase,
+    Json,
+    LongId,
+    Name,
+    OptName,
+    OptStamp,
+    OptText,
+    OptTime,
+    OptUuid,
+    OptWord,
+    Time,
+    Uuid,
+    Word,
+    table_args,
 )
 
 
