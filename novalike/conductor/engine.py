@@ -283,8 +283,12 @@ class Engine:
             self._give_back(job, PAUSE * 2)
 
     def _give_back(self, job: Job[Any], wake_in: int) -> None:
+        """Have a task looked at again later; steps that are done since it was saved are not run again."""
         try:
-            job.cell.write(tasks.postpone, job.task, self._world.owner, wake_in=wake_in)
+            if job.undoing or job.step.name == job.task.step:
+                job.cell.write(tasks.postpone, job.task, self._world.owner, wake_in=wake_in)
+            else:
+                self._save(job, waiting_host=None, wake_in=wake_in, deadline=job.step.wait_deadline(job))
         except Exception as error:
             LOG.info("task %s could not be given back (its lease will run out): %s", job.task.id, error)
 
@@ -298,7 +302,7 @@ class Engine:
         elif job.undoing:
             if overdue:
                 job.step.undo_overdue(job)
-            self._undo(job)
+            self._undo(job, last_try=overdue)
         elif overdue:
             self._decided(job, self._overdue(job, waiting=waiting))
         else:
@@ -375,11 +379,21 @@ class Engine:
         self._save(job, waiting_host=None, wake_in=self._lease, deadline=job.step.undo_deadline, release=False)
         self._undo(job)
 
-    def _undo(self, job: Job[Any]) -> None:
+    def _undo(self, job: Job[Any], *, last_try: bool = False) -> None:
+        """Undo from the present step to the first. On the last try an undo that is refused is passed over: nothing stays
+        stuck for it, and what it leaves is found by the checker."""
         retrying = job.failure is None
         while True:
             if not retrying or job.step.undo_on_retry:
-                answer = job.step.undo(job)
+                try:
+                    answer = job.step.undo(job)
+                except (Unavailable, Fenced):
+                    raise
+                except NovalikeError:
+                    if not last_try:
+                        raise
+                    LOG.exception("undoing %s of instance %s is given up", job.step.name, job.task.instance_uuid)
+                    answer = Done()
                 if isinstance(answer, Wait):
                     self._save(job, waiting_host=answer.host, wake_in=RESEND, deadline=job.step.undo_deadline)
                     job.step.send_undo(job, job.fence)

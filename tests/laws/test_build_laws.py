@@ -15,9 +15,11 @@ import sqlalchemy as sa
 
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.mappings import InstanceMapping
+from novalike.exception import Forbidden
 from novalike.objects.states import ACTIONS, PowerState
 from novalike.virt.fake.faults import Fault
 from tests.factories_instances import SMALL
+from tests.fakes.ports import Ports
 from tests.laws.cloud import ROUND, SimulatedCloud
 
 #: A host's thread which dies at a point dies of Crash; that is the test, not an accident.
@@ -241,6 +243,25 @@ def test_a_host_that_cannot_undo_is_not_asked_without_end(tmp_path):
     cloud.deliver()
     orders = [line for line in cloud.wire.sent if line.startswith("destroy")]
     assert len(orders) == 1, f"{len(orders)} orders without a pause"
+
+
+class RefusingPorts(Ports):
+    """A network service which no longer lets anything be freed."""
+
+    def free(self, caller, instance_uuid):
+        raise Forbidden("Not with these rights.")
+
+
+@pytest.mark.parametrize("story", ["build and delete", "build which fails everywhere"])
+def test_a_network_service_which_refuses_for_good_keeps_no_server_stuck(tmp_path, story):
+    cloud = SimulatedCloud(tmp_path)
+    cloud.ports.__class__ = RefusingPorts
+    play, ends = STORIES[story]
+    server = cloud.server(play(cloud))
+    assert server.vm_state in ends
+    assert server.task_state is None
+    assert not cloud.busy()
+    cloud.close()
 
 
 def test_a_full_cloud_says_what_would_have_fitted(tmp_path):

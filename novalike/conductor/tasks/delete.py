@@ -5,14 +5,18 @@ It never fails: a host which cannot be reached, or cannot do it, owes its cleanu
 
 from __future__ import annotations
 
+import logging
+
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import Again, Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks.orders import destroy_order
 from novalike.db import action_log, debts, deletions, hosts, mappings
-from novalike.exception import NotFound
+from novalike.exception import NotFound, NovalikeError, Unavailable
 from novalike.objects.tasks import Debt, DeleteState, Fence, Outcome
 from novalike.rpc.compute import Build
+
+LOG = logging.getLogger(__name__)
 
 EVENT = "compute_terminate_instance"
 COMPUTE = "novalike-compute"
@@ -82,6 +86,17 @@ class Free(Step[DeleteState]):
         job.world.networks.free(job.task.caller, job.instance.uuid)
         job.world.cells.shared.write(mappings.release, job.instance.uuid)
         return Done()
+
+    def overdue(self, job: Job[DeleteState]) -> Done:
+        """A network service which refuses for good keeps no server from ending; one that is away is waited for."""
+        try:
+            return self.run(job)
+        except Unavailable:
+            raise
+        except NovalikeError:
+            LOG.exception("the ports of instance %s could not be freed and are left to the network service", job.instance.uuid)
+            job.world.cells.shared.write(mappings.release, job.instance.uuid)
+            return Done()
 
 
 class DeleteTask(TaskKind[DeleteState]):
