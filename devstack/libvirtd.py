@@ -122,7 +122,7 @@ def hold(state: Path, hostname: str | None = None) -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     (state / "holder.pid").write_text(str(os.getpid()))
     if hostname:
-        socket.sethostname(hostname)
+        _take_name(state, hostname)
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
     signal.signal(signal.SIGCHLD, lambda *_: None)       # only to be woken
@@ -156,6 +156,15 @@ def hold(state: Path, hostname: str | None = None) -> None:
                 os.read(woken, 512)
     _end_all(running)
     (state / "holder.pid").unlink(missing_ok=True)
+
+
+def _take_name(state: Path, hostname: str) -> None:
+    """Call the host by a name of its own. libvirt looks the name up whenever it is asked for it: without a line in
+    /etc/hosts each time waits 10 s for a name server."""
+    socket.sethostname(hostname)
+    hosts = state / "hosts"
+    hosts.write_text(f"{Path('/etc/hosts').read_text()}\n127.0.1.1 {hostname}\n")
+    subprocess.run(["mount", "--bind", str(hosts), "/etc/hosts"], check=True)
 
 
 def _end_all(daemons: dict[int, str]) -> None:

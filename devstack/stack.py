@@ -91,6 +91,7 @@ class Stack:
         with step("novalike-all"):
             self.start(self.daemons()[0])
             self.wait_for_apis()
+            self._wait_for_computes(settings.computes)
 
     def _up_single(self) -> None:
         settings = self._settings()
@@ -250,7 +251,8 @@ class Stack:
         def ready() -> bool:
             services = client.ask("GET", "compute", "/os-services?binary=nova-compute")["services"]
             return sum(service["state"] == "up" for service in services) >= count
-        processes.wait_for("compute hosts", ready, timeout=60, log=self.log("compute1"), pid=self.pid("compute1"))
+        name = "all" if self._settings().shape == "embedded" else "compute1"
+        processes.wait_for("compute hosts", ready, timeout=60, log=self.log(name), pid=self.pid(name))
 
     # -- down, status
 

@@ -318,11 +318,12 @@ def test_killing_and_restarting_the_agent_disturbs_nothing(lab: Lab) -> None:
     network = replace(network, ports=(port,))
     lab.want(network)
     lab.start()
-    server = until("dnsmasq", lab.dnsmasq)
+    until("dnsmasq", lab.dnsmasq)
     guest = lab.guest(network, port)
     dhcp(guest, port.mac)
     configure(guest, "10.7.0.5", "10.7.0.1")
     assert ping(guest, "10.7.0.1")
+    server = lab.dnsmasq()                       # it answers, so it has become a daemon and has its last pid
 
     def state() -> dict[str, Any]:
         return {
