@@ -163,13 +163,13 @@ class Ledger:
                 [(fence.operation_id, fence.sequence) for fence in fences],
             )
 
-    def unsent(self, limit: int) -> list[tuple[str, Outcome]]:
-        """Answer (kind, outcome) of orders whose outcome was not handed to the broker yet, oldest first."""
+    def unsent(self, limit: int) -> list[Outcome]:
+        """Answer the outcomes of orders which were not handed to the broker yet, oldest first."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT kind, outcome FROM orders WHERE state = 'done' AND sent = 0 ORDER BY changed_at LIMIT ?", (limit,),
+                "SELECT outcome FROM orders WHERE state = 'done' AND sent = 0 ORDER BY changed_at LIMIT ?", (limit,),
             ).fetchall()
-        return [(kind, _outcome(text)) for kind, text in rows]
+        return [_outcome(text) for (text,) in rows]
 
     def interrupted(self) -> list[Interrupted]:
         """Answer the orders which ran when an earlier daemon died, and which nobody took up again."""

@@ -12,7 +12,7 @@ from novalike import context as context_module
 from novalike.clock import Clock
 from novalike.compute.lanes import Lanes
 from novalike.compute.ledger import Ledger, Verdict
-from novalike.compute.reporter import TASK_STEPS, Reporter
+from novalike.compute.reporter import Reporter
 from novalike.context import RequestContext
 from novalike.exception import Fenced, NovalikeError
 from novalike.objects.tasks import Fence, Outcome
@@ -97,10 +97,10 @@ class Orders:
                     self._hurries.submit(other.hurry)
         elif admission.verdict is Verdict.ANSWER and admission.outcome is not None:
             LOG.info("%s of instance %s was done already; reporting it again", work.kind, fence.instance_uuid)
-            self._reporter.outcome(work.kind, admission.outcome, work.ctxt)
+            self._reporter.outcome(admission.outcome, work.ctxt)
         elif admission.verdict is Verdict.STALE:
             LOG.warning("Refusing a stale %s of instance %s (epoch %d)", work.kind, fence.instance_uuid, fence.epoch)
-            self._reporter.outcome(work.kind, self._stale(work), work.ctxt, kept=False)
+            self._reporter.outcome(self._stale(work), work.ctxt, kept=False)
         return admission.verdict
 
     def running(self) -> tuple[Fence, ...]:
@@ -182,10 +182,10 @@ class Orders:
         except Exception:
             LOG.exception("The ledger could not store the end of %s of instance %s", work.kind, work.fence.instance_uuid)
         self._on_end(outcome)
-        self._reporter.outcome(work.kind, outcome, work.ctxt)
+        self._reporter.outcome(outcome, work.ctxt)
 
     def _failed(self, work: Work, error: str, *, retry: bool = True, details: str = "") -> Outcome:
-        power = None if work.kind in TASK_STEPS or work.expired else self._power_state(work.fence.instance_uuid)
+        power = None if work.kind in ("build", "destroy") or work.expired else self._power_state(work.fence.instance_uuid)
         return Outcome(
             fence=work.fence, host=self._host, error=error, details=details, retry=retry, power_state=power,
             dirty=work.dirty or (work.expired and work.kind == "build"),     # an expired one may still be at it

@@ -20,8 +20,6 @@ from novalike.rpc.conductor import HostReports, Tasks
 
 LOG = logging.getLogger(__name__)
 
-#: Orders which belong to durable tasks; the rest are single-host actions.
-TASK_STEPS = frozenset({"build", "destroy"})
 LONGEST_PAUSE = 15.0
 
 
@@ -61,7 +59,7 @@ class Reporter:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def outcome(self, kind: str, outcome: Outcome, ctxt: RequestContext | None = None, *, kept: bool = True) -> None:
+    def outcome(self, outcome: Outcome, ctxt: RequestContext | None = None, *, kept: bool = True) -> None:
         """Report how an order ended. `kept` says that the ledger holds it (not so for refusals)."""
         fence = outcome.fence
         with self._ready:
@@ -70,7 +68,7 @@ class Reporter:
             if len(self._letters) >= self._limit and key not in self._letters:
                 self._left_behind = self._left_behind or kept
                 return
-            self._letters[key] = _Letter(self._sender(kind, outcome, ctxt), fence if kept else None)
+            self._letters[key] = _Letter(self._sender(outcome, ctxt), fence if kept else None)
             self._ready.notify_all()
 
     def state(self, name: str, send: Callable[[RequestContext], None]) -> None:
@@ -90,8 +88,8 @@ class Reporter:
                     return False
         return True
 
-    def _sender(self, kind: str, outcome: Outcome, ctxt: RequestContext | None) -> Callable[[], None]:
-        report = self._tasks.report if kind in TASK_STEPS else self._reports.action_done
+    def _sender(self, outcome: Outcome, ctxt: RequestContext | None) -> Callable[[], None]:
+        report = self._tasks.report if outcome.fence.of_task else self._reports.action_done
         return lambda: report(ctxt or service_context(), outcome=outcome)
 
     def _run(self) -> None:
@@ -128,8 +126,8 @@ class Reporter:
         except Exception:
             LOG.exception("The ledger could not be read for unsent outcomes")
             return
-        for kind, outcome in waiting:
-            self.outcome(kind, outcome)
+        for outcome in waiting:
+            self.outcome(outcome)
         with self._ready:
             self._left_behind = self._left_behind or len(waiting) >= self._limit
 

@@ -65,7 +65,8 @@ def _hosts(session: Session, row: InstanceRow, running: TaskRow | None) -> set[s
     hosts = {host for host in (row.host, *claimed) if host}
     if running is not None:
         state: dict[str, Any] = running.state
-        hosts |= {host for host in (running.waiting_host, state.get("host"), *state.get("dirty_hosts", ())) if host}
+        named = (running.waiting_host, *(state.get(key) for key in ("host", "source_host", "dest_host")))
+        hosts |= {host for host in (*named, *state.get("dirty_hosts", ())) if host}
     return hosts
 
 

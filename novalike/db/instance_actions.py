@@ -13,10 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import action_log, block_devices, instances
+from novalike.db import acceptance, action_log, block_devices, instances
 from novalike.db.base import now_ms
 from novalike.db.models.instances import InstanceRow
-from novalike.exception import Conflict
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS, PowerState, VmState
@@ -49,43 +48,15 @@ def begin(
     """
     rule = ACTIONS[action]
     operation = str(uuid_module.uuid4())
-    row = InstanceRow
-    guards: list[sa.ColumnElement[bool]] = [row.uuid == instance.uuid, row.deleted == 0, row.host.is_not(None)]
-    if not force:
-        guards.append(row.vm_state.in_(rule.vm_states))
-        if rule.needs_launch:
-            guards.append(row.launched_at.is_not(None))
-    if not pass_lock and not force:
-        guards.append(row.locked_by.is_(None))
-    if not rule.any_task:
-        idle = row.task_state.is_(None)
-        guards.append(sa.or_(idle, row.task_state.in_(rule.task_states)) if rule.task_states else idle)
-    done: Any = session.execute(
-        sa.update(InstanceRow).where(*guards).values(
-            task_state=rule.sets, updated_at=now, action_id=operation, action_name=action, action_request_id=caller.request_id,
-            action_arguments=arguments or {}, action_wake_at=now_ms() + RESEND, action_deadline=now_ms() + rule.deadline * 1000,
-        ),
-    )
-    if done.rowcount != 1:
-        raise _refusal(instances.get(session, instance.uuid), action, pass_lock=pass_lock)
+    values: dict[str, Any] = {
+        "updated_at": now, "action_id": operation, "action_name": action, "action_request_id": caller.request_id,
+        "action_arguments": arguments or {}, "action_wake_at": now_ms() + RESEND, "action_deadline": now_ms() + rule.deadline * 1000,
+    }
+    if rule.sets is not None:
+        values["task_state"] = rule.sets
+    acceptance.move(session, instance, rule, values, pass_lock=pass_lock, force=force)
     action_log.start(session, rule.name, instance.uuid, caller, now)
     return Fence(instance_uuid=instance.uuid, operation_id=operation, sequence=0, epoch=instance.epoch)
-
-
-def _refusal(instance: Instance, action: str, *, pass_lock: bool) -> Conflict:
-    rule = ACTIONS[action]
-    shown = rule.name
-    if instance.locked_by and not pass_lock:
-        return Conflict(f"Instance {instance.uuid} is locked")
-    if instance.vm_state not in rule.vm_states:
-        return Conflict(f"Cannot '{shown}' instance {instance.uuid} while it is in vm_state {instance.vm_state}")
-    if instance.task_state is not None and instance.task_state not in rule.task_states:
-        return Conflict(f"Cannot '{shown}' instance {instance.uuid} while it is in task_state {instance.task_state}")
-    if instance.host is None:
-        return Conflict(f"Instance {instance.uuid} is not ready")
-    if instance.launched_at is None:
-        return Conflict(f"Cannot '{shown}' instance {instance.uuid} while it is in launched_at None")
-    return Conflict(f"Cannot '{shown}' instance {instance.uuid}: its state has just changed, try again")
 
 
 def finish(session: Session, outcome: Outcome, *, now: datetime) -> bool:
@@ -106,8 +77,9 @@ def finish(session: Session, outcome: Outcome, *, now: datetime) -> bool:
     rule = ACTIONS[row.action_name]
     request_id = row.action_request_id or ""
     if outcome.error is None:
-        row.vm_state = rule.ends
-        row.fault = None if rule.ends is not VmState.ERROR else row.fault
+        if rule.ends is not None:
+            row.vm_state = rule.ends
+            row.fault = None
     else:
         if rule.on_failure is not None:
             row.vm_state = rule.on_failure

@@ -40,6 +40,9 @@ _INSTANCES = typing_cast("sa.Table", InstanceRow.__table__)
 _SPAWNING = sa.update(_INSTANCES).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.deleted == 0).values(
     task_state=sa.bindparam("in_state"), network_info=sa.bindparam("in_vifs", type_=_INSTANCES.c.network_info.type),
 )
+_TASK_STATE = sa.update(_INSTANCES).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.deleted == 0).values(
+    task_state=sa.bindparam("in_state"),
+)
 
 
 def missing(uuid: str) -> NotFound:
@@ -155,6 +158,13 @@ def spawning(session: Session, uuid: str, vifs: Iterable[Vif]) -> None:
     done: Any = session.execute(_SPAWNING, {
         "in_uuid": uuid, "in_state": TaskState.SPAWNING, "in_vifs": [serializer.dump(Vif, vif) for vif in vifs],
     })
+    if done.rowcount != 1:
+        raise missing(uuid)
+
+
+def set_task_state(session: Session, uuid: str, state: TaskState | None) -> None:
+    """Show another task_state of an instance. Raises NotFound."""
+    done: Any = session.execute(_TASK_STATE, {"in_uuid": uuid, "in_state": state})
     if done.rowcount != 1:
         raise missing(uuid)
 

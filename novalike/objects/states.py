@@ -146,30 +146,53 @@ def states_of_status(text: str) -> tuple[tuple[VmState, tuple[TaskState, ...], b
     return tuple(rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """From where a single-host action may start and what its acceptance and its end set.
+_V = VmState
+ANY_STATE = frozenset(VmState) - {VmState.DELETED}
 
-    An action is accepted by one `UPDATE ... WHERE` built from this row; no row changed means 409.
-    `deadline` is in seconds, counted from acceptance; when it passes the conductor ends the action with
-    `on_failure` (None: the vm_state from before) and a fault.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """From where an operation on a server may start; else it is refused with 409 (facts: Nova's table of allowed actions).
+
+    It starts when the server is idle (task_state None), or in one of `task_states`, or in any with `any_task`. Unless
+    `obeys_lock` is False, a locked server refuses it to all but admins.
     """
 
-    name: str                                    # in os-instance-actions
+    name: str                                    # in os-instance-actions, and in the refusal
     vm_states: frozenset[VmState]
-    task_states: frozenset[TaskState] = frozenset()  # besides None
+    task_states: frozenset[TaskState] = frozenset()
     any_task: bool = False
-    sets: TaskState
-    ends: VmState
+    needs_launch: bool = True                    # the server was started at least once
+    needs_host: bool = True
+    obeys_lock: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action(Rule):
+    """A single-host action: what its acceptance and its end set. None leaves a state as it is.
+
+    It is accepted by one `UPDATE ... WHERE` built from this row; no row changed means 409. `deadline` is in seconds, counted
+    from acceptance; when it passes the conductor ends the action with `on_failure` and a fault.
+    """
+
+    sets: TaskState | None
+    ends: VmState | None
     on_failure: VmState | None = None
-    needs_launch: bool = True
     deadline: int = 600
 
 
-_V = VmState
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durable(Rule):
+    """An operation which a durable task does. Its acceptance sets `sets` and adds the task in one transaction.
 
-#: Single-host actions by the name the compute daemon knows them by. Actions of several hosts, ports, volumes or images are
-#: durable tasks instead.
+    `raises_epoch`: it may build or remove a guest on some host, so that what belongs to the time before is refused there.
+    """
+
+    sets: TaskState | None
+    raises_epoch: bool = False
+
+
+#: Single-host actions by the name the compute daemon knows them by.
 ACTIONS: dict[str, Action] = {
     "start": Action(
         name="start", vm_states=frozenset({_V.STOPPED}), sets=_T.POWERING_ON, ends=_V.ACTIVE, deadline=300,
@@ -187,5 +210,95 @@ ACTIONS: dict[str, Action] = {
             *_SOFT_REBOOTS, _T.REBOOTING_HARD, _T.RESUMING, _T.UNPAUSING, _T.PAUSING, _T.SUSPENDING,
         }),
         sets=_T.REBOOTING_HARD, ends=_V.ACTIVE, on_failure=_V.ERROR, deadline=300,
+    ),
+    "pause": Action(
+        name="pause", vm_states=frozenset({_V.ACTIVE}), sets=_T.PAUSING, ends=_V.PAUSED, deadline=120,
+    ),
+    "unpause": Action(
+        name="unpause", vm_states=frozenset({_V.PAUSED}), sets=_T.UNPAUSING, ends=_V.ACTIVE, deadline=120,
+    ),
+    "suspend": Action(
+        name="suspend", vm_states=frozenset({_V.ACTIVE}), sets=_T.SUSPENDING, ends=_V.SUSPENDED, deadline=900,
+    ),
+    "resume": Action(
+        name="resume", vm_states=frozenset({_V.SUSPENDED}), sets=_T.RESUMING, ends=_V.ACTIVE, deadline=900,
+    ),
+    "unrescue": Action(
+        name="unrescue", vm_states=frozenset({_V.RESCUED}), sets=_T.UNRESCUING, ends=_V.ACTIVE, on_failure=_V.ERROR, deadline=300,
+    ),
+    "trigger_crash_dump": Action(
+        name="trigger_crash_dump", vm_states=frozenset({_V.ACTIVE, _V.PAUSED, _V.RESCUED, _V.RESIZED, _V.ERROR}),
+        sets=None, ends=None, deadline=60,
+    ),
+    "soft_delete": Action(
+        name="delete", vm_states=ANY_STATE, any_task=True, sets=_T.SOFT_DELETING, ends=_V.SOFT_DELETED, deadline=600,
+    ),
+    "restore": Action(
+        name="restore", vm_states=frozenset({_V.SOFT_DELETED}), sets=_T.RESTORING, ends=_V.ACTIVE, on_failure=_V.ERROR, deadline=300,
+    ),
+}
+
+_SNAPSHOTTABLE = frozenset({_V.ACTIVE, _V.STOPPED, _V.PAUSED, _V.SUSPENDED})
+
+#: Durable operations by the name which their acceptance uses.
+DURABLE: dict[str, Durable] = {
+    "rescue": Durable(
+        name="rescue", vm_states=frozenset({_V.ACTIVE, _V.STOPPED, _V.ERROR}), sets=_T.RESCUING,
+    ),
+    "rebuild": Durable(
+        name="rebuild", vm_states=frozenset({_V.ACTIVE, _V.STOPPED, _V.ERROR}), sets=_T.REBUILDING,
+    ),
+    "resize": Durable(
+        name="resize", vm_states=frozenset({_V.ACTIVE, _V.STOPPED}), sets=_T.RESIZE_PREP, raises_epoch=True,
+    ),
+    "migrate": Durable(
+        name="migrate", vm_states=frozenset({_V.ACTIVE, _V.STOPPED}), sets=_T.RESIZE_PREP, raises_epoch=True,
+    ),
+    "confirm_resize": Durable(
+        name="confirmResize", vm_states=frozenset({_V.RESIZED}), sets=None, raises_epoch=True,
+    ),
+    "revert_resize": Durable(
+        name="revertResize", vm_states=frozenset({_V.RESIZED}), sets=_T.RESIZE_REVERTING, raises_epoch=True,
+    ),
+    "snapshot": Durable(
+        name="createImage", vm_states=_SNAPSHOTTABLE, sets=_T.IMAGE_SNAPSHOT_PENDING, obeys_lock=False,
+    ),
+    "backup": Durable(
+        name="createBackup", vm_states=_SNAPSHOTTABLE, sets=_T.IMAGE_BACKUP, obeys_lock=False,
+    ),
+    "shelve": Durable(
+        name="shelve", vm_states=_SNAPSHOTTABLE, sets=_T.SHELVING, raises_epoch=True,
+    ),
+    "shelve_offload": Durable(
+        name="shelveOffload", vm_states=frozenset({_V.SHELVED}), sets=_T.SHELVING_OFFLOADING, raises_epoch=True,
+    ),
+    "unshelve": Durable(
+        name="unshelve", vm_states=frozenset({_V.SHELVED, _V.SHELVED_OFFLOADED}), sets=_T.UNSHELVING, needs_host=False, raises_epoch=True,
+    ),
+    "change_password": Durable(
+        name="changePassword", vm_states=frozenset({_V.ACTIVE}), sets=_T.UPDATING_PASSWORD,
+    ),
+    "attach_interface": Durable(
+        name="attach_interface", vm_states=frozenset({_V.ACTIVE, _V.PAUSED, _V.STOPPED}), sets=None,
+    ),
+    "detach_interface": Durable(
+        name="detach_interface", vm_states=frozenset({_V.ACTIVE, _V.PAUSED, _V.STOPPED}), sets=None,
+    ),
+    "attach_volume": Durable(
+        name="attach_volume",
+        vm_states=frozenset({
+            _V.ACTIVE, _V.PAUSED, _V.STOPPED, _V.RESIZED, _V.SOFT_DELETED, _V.SHELVED, _V.SHELVED_OFFLOADED,
+        }),
+        sets=None, needs_host=False,
+    ),
+    "detach_volume": Durable(
+        name="detach_volume",
+        vm_states=frozenset({
+            _V.ACTIVE, _V.PAUSED, _V.STOPPED, _V.RESIZED, _V.SOFT_DELETED, _V.SHELVED, _V.SHELVED_OFFLOADED,
+        }),
+        sets=None, needs_host=False,
+    ),
+    "swap_volume": Durable(
+        name="swap_volume", vm_states=frozenset({_V.ACTIVE, _V.PAUSED, _V.RESIZED}), sets=None,
     ),
 }

@@ -29,6 +29,11 @@ class Fence:
     sequence: int
     epoch: int
 
+    @property
+    def of_task(self) -> bool:
+        """Whether a durable task's step is waited for (or a debt's payment), and not a single-host action."""
+        return self.sequence > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOrder:

@@ -38,7 +38,7 @@ def make_reporter(ledger, conductor):
 
 
 def ended(ledger, number: int, kind: str = "build") -> Outcome:
-    fence = Fence(instance_uuid=f"u{number}", operation_id=f"op-{number}", sequence=1, epoch=1)
+    fence = Fence(instance_uuid=f"u{number}", operation_id=f"op-{number}", sequence=1 if kind == "build" else 0, epoch=1)
     ledger.admit(fence, kind, {})
     outcome = Outcome(fence=fence, host="host1")
     ledger.finish(outcome)
@@ -47,8 +47,8 @@ def ended(ledger, number: int, kind: str = "build") -> Outcome:
 
 def test_outcomes_go_to_whom_they_concern_and_are_noted_as_sent(ledger, conductor, make_reporter):
     reporter = make_reporter()
-    reporter.outcome("build", ended(ledger, 1))
-    reporter.outcome("reboot_hard", ended(ledger, 2, "reboot_hard"))
+    reporter.outcome(ended(ledger, 1))
+    reporter.outcome(ended(ledger, 2, "reboot_hard"))
     assert reporter.idle(5)
     assert [outcome.fence.operation_id for outcome in conductor.outcomes] == ["op-1"]
     assert [outcome.fence.operation_id for outcome in conductor.actions] == ["op-2"]
@@ -59,7 +59,7 @@ def test_outcomes_wait_while_the_conductor_is_away_and_keep_their_order(ledger, 
     conductor.away = True
     reporter = make_reporter()
     for number in range(5):
-        reporter.outcome("build", ended(ledger, number))
+        reporter.outcome(ended(ledger, number))
     assert not reporter.idle(0.1)
     conductor.away = False
     assert reporter.idle(5)
@@ -70,7 +70,7 @@ def test_more_than_fit_into_memory_come_from_the_ledger(ledger, conductor, make_
     conductor.away = True
     reporter = make_reporter(limit=3)
     for number in range(20):
-        reporter.outcome("build", ended(ledger, number))
+        reporter.outcome(ended(ledger, number))
     conductor.away = False
     assert reporter.idle(5)
     assert {outcome.fence.operation_id for outcome in conductor.outcomes} == {f"op-{number}" for number in range(20)}
@@ -91,6 +91,6 @@ def test_report_which_cannot_be_sent_at_all_does_not_block_the_others(ledger, co
         raise RuntimeError("planned")
     reporter = make_reporter()
     reporter.state("broken", explode)
-    reporter.outcome("build", ended(ledger, 1))
+    reporter.outcome(ended(ledger, 1))
     assert reporter.idle(5)
     assert len(conductor.outcomes) == 1
