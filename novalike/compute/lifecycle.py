@@ -1,4 +1,4 @@
-"""Starting, stopping and rebooting servers on this host."""
+"""Single-host actions on servers of this host: power, pausing, suspending."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from novalike.exception import NotBuilt, NotFound
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import ActionOrder, Outcome
 from novalike.rpc.compute import Lifecycle
-from novalike.virt.driver import SpawnRequest
+from novalike.virt.driver import CrashDumps, SpawnRequest, Suspending
 
 LOG = logging.getLogger(__name__)
 
 #: Actions which wait for the guest, and are cut short when the server is deleted meanwhile.
-PATIENT = frozenset({"stop", "reboot_soft"})
+PATIENT = frozenset({"stop", "reboot_soft", "soft_delete", "suspend"})
 FALSE = frozenset({"false", "no", "0"})
 
 
@@ -31,6 +31,13 @@ class LifecycleEndpoint(Lifecycle):
             "stop": self._stop,
             "reboot_soft": lambda order: self._reboot(order, hard=False),
             "reboot_hard": lambda order: self._reboot(order, hard=True),
+            "pause": lambda order: self._suspending().pause(order.instance.uuid),
+            "unpause": lambda order: self._suspending().unpause(order.instance.uuid),
+            "suspend": lambda order: self._suspending().suspend(order.instance.uuid),
+            "resume": lambda order: self._suspending().resume(request(order)),
+            "trigger_crash_dump": self._crash,
+            "soft_delete": self._stop,
+            "restore": self._start,
         }
 
     def act(self, ctxt: RequestContext, *, order: ActionOrder) -> None:
@@ -59,6 +66,18 @@ class LifecycleEndpoint(Lifecycle):
 
     def _reboot(self, order: ActionOrder, *, hard: bool) -> None:
         self._host.driver.reboot(request(order), hard=hard, timeout=self._host.conf.libvirt.wait_soft_reboot_seconds)
+
+    def _suspending(self) -> Suspending:
+        driver = self._host.driver
+        if not isinstance(driver, Suspending):
+            raise NotBuilt("This hypervisor cannot pause or suspend servers.")
+        return driver
+
+    def _crash(self, order: ActionOrder) -> None:
+        driver = self._host.driver
+        if not isinstance(driver, CrashDumps):
+            raise NotBuilt("This hypervisor cannot make servers dump their memory.")
+        driver.inject_nmi(order.instance.uuid)
 
     def _shutdown_timeout(self, instance: Instance) -> int:
         """Answer the seconds the guest gets, from its image if that says so in a sound way, as Nova."""

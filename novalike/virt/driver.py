@@ -104,3 +104,33 @@ class Leftovers(Protocol):
     def leftovers(self, instance_uuid: str) -> tuple[str, ...]:
         """Answer names of files, taps and domains which still exist."""
         ...
+
+
+@runtime_checkable
+class Suspending(Protocol):
+    """A driver which can stop a guest's clock, and put its memory away. All raise NotFound for guests it does not know."""
+
+    def pause(self, instance_uuid: str) -> None:
+        """Stop the guest's CPUs; its memory stays. Fine when it is paused."""
+        ...
+
+    def unpause(self, instance_uuid: str) -> None:
+        """Let a paused guest go on. Fine when it runs."""
+        ...
+
+    def suspend(self, instance_uuid: str) -> None:
+        """Save the guest's memory to disk and stop it. Fine when that was done."""
+        ...
+
+    def resume(self, request: SpawnRequest) -> None:
+        """Let a suspended guest go on where it was; start it afresh when its memory is lost. Fine when it runs."""
+        ...
+
+
+@runtime_checkable
+class CrashDumps(Protocol):
+    """A driver which can make a guest dump its memory."""
+
+    def inject_nmi(self, instance_uuid: str) -> None:
+        """Send the guest a non-maskable interrupt. Raises NotFound, Conflict when it does not run."""
+        ...

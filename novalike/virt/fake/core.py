@@ -169,7 +169,7 @@ class FakeCore:
         uuid = request.instance.uuid
         old = self._defined(uuid)
         fresh = self._guest(request)
-        fresh.pieces = [*(piece for piece in old.pieces if not piece.startswith("tap:")), *_taps(request.vifs)]
+        fresh.pieces = [*(piece for piece in old.pieces if not piece.startswith(("tap:", "memory:"))), *_taps(request.vifs)]
         fresh.boots, fresh.power_state = old.boots, old.power_state
         self.hypervisor.begin(fresh)
         self.hypervisor.boot(uuid)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from novalike.virt.fake.core import FakeCore
+from novalike.virt.fake.suspending import SuspendingGuests
 
 
-class FakeDriver(FakeCore):
-    """A Driver with Leftovers."""
+class FakeDriver(
+    SuspendingGuests,
+    FakeCore,
+):
+    """A Driver with Leftovers and each capability listed here."""

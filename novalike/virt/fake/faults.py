@@ -10,7 +10,9 @@ from fnmatch import fnmatchcase
 from novalike.clock import Clock
 from novalike.exception import BuildFailed, Invalid, NovalikeError
 
-OPERATIONS = ("spawn", "destroy", "power_on", "power_off", "reboot", "console_output")
+OPERATIONS = (
+    "spawn", "destroy", "power_on", "power_off", "reboot", "console_output", "pause", "unpause", "suspend", "resume", "inject_nmi",
+)
 STAGES = ("start", "disks", "taps", "domain")
 
 

@@ -89,6 +89,12 @@ class FakeHypervisor:
         with self._change(uuid):
             self.guest(uuid).pieces.extend(pieces)
 
+    def drop(self, uuid: str, *pieces: str) -> None:
+        """Record that these pieces exist no more."""
+        with self._change(uuid):
+            guest = self.guest(uuid)
+            guest.pieces = [piece for piece in guest.pieces if piece not in pieces]
+
     def boot(self, uuid: str) -> None:
         """Start the guest: a new boot log, state RUNNING."""
         with self._change(uuid):

@@ -89,7 +89,7 @@ class LibvirtCore:
 
     def spawn(self, request: SpawnRequest) -> str | None:
         instance = request.instance
-        with self._working(instance.uuid), _build_failures():
+        with self._working(instance.uuid), build_failures():
             wanted = demands.of(instance)
             self._host.call(guest.remove, instance.uuid)
             self._disks.make(request, self._config_drive(request, wanted))
@@ -99,7 +99,7 @@ class LibvirtCore:
         return root_device
 
     def destroy(self, instance_uuid: str, instance_name: str, vifs: tuple[Vif, ...]) -> None:
-        with self._working(instance_uuid), _failures():
+        with self._working(instance_uuid), failures():
             self._host.call(guest.remove, instance_uuid)
             vif.unplug(vifs)
             self._disks.remove(instance_uuid)
@@ -112,18 +112,18 @@ class LibvirtCore:
     # ---- power ------------------------------------------------------------------------------------------------------
 
     def power_state(self, instance_uuid: str) -> PowerState:
-        with _failures():
+        with failures():
             return self._host.call(guest.power_state, instance_uuid) or PowerState.NOSTATE
 
     def power_on(self, request: SpawnRequest) -> None:
         uuid = request.instance.uuid
-        with self._working(uuid), _failures():
+        with self._working(uuid), failures():
             vif.plug(request.vifs)
             xml, _ = self._xml(request, demands.of(request.instance))
             self._host.call(guest.start_unless_running, uuid, xml)
 
     def power_off(self, instance_uuid: str, *, timeout: int, retry_interval: int = 10) -> None:
-        with self._working(instance_uuid), _failures():
+        with self._working(instance_uuid), failures():
             state = self._host.call(guest.power_state, instance_uuid)
             if state is None:
                 raise NotFound("There is no such server on this host.")
@@ -133,7 +133,7 @@ class LibvirtCore:
 
     def reboot(self, request: SpawnRequest, *, hard: bool, timeout: int) -> None:
         uuid = request.instance.uuid
-        with self._working(uuid), _failures():
+        with self._working(uuid), failures():
             xml, _ = self._xml(request, demands.of(request.instance))
             vif.plug(request.vifs)
             running = self._host.call(guest.power_state, uuid) is PowerState.RUNNING
@@ -256,7 +256,7 @@ def _serial(choice: str) -> str | None:
 
 
 @contextlib.contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
     """Turn libvirt's errors into ours; its texts name paths and hosts and are for operators only."""
     try:
         yield
@@ -265,7 +265,7 @@ def _failures() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _build_failures() -> Iterator[None]:
+def build_failures() -> Iterator[None]:
     """Let nothing but BuildFailed out of a build."""
     try:
         yield

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from novalike.virt.libvirt.core import LibvirtCore
+from novalike.virt.libvirt.suspending import SuspendingGuests
 
 
-class LibvirtDriver(LibvirtCore):
-    """A Driver with Leftovers."""
+class LibvirtDriver(
+    SuspendingGuests,
+    LibvirtCore,
+):
+    """A Driver with Leftovers and each capability listed here."""

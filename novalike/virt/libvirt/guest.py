@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
+from xml.etree import ElementTree
 
 import libvirt
 
 from novalike.objects.states import PowerState
 
+LOG = logging.getLogger(__name__)
+
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+_AGENT_SECONDS = 5
 POWER_STATES = {
     libvirt.VIR_DOMAIN_NOSTATE: PowerState.NOSTATE,
     libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,
@@ -111,6 +117,62 @@ def ask_to_shut_down(connection: Any, uuid: str) -> bool:
         except libvirt.libvirtError:
             return False
     return True
+
+
+def pause(connection: Any, uuid: str) -> bool:
+    """Stop a running guest's CPUs; answer whether it exists. One that is paused stays so."""
+    domain = find(connection, uuid)
+    if domain is not None and _state(domain) is not PowerState.PAUSED:
+        domain.suspend()
+    return domain is not None
+
+
+def unpause(connection: Any, uuid: str) -> bool:
+    """Let a paused guest go on and tell it the time; answer whether it exists."""
+    domain = find(connection, uuid)
+    if domain is not None and _state(domain) is PowerState.PAUSED:
+        domain.resume()
+        _tell_time(domain)
+    return domain is not None
+
+
+def save(connection: Any, uuid: str) -> bool:
+    """Save a guest's memory and stop it; answer whether it exists."""
+    domain = find(connection, uuid)
+    if domain is not None and domain.isActive():
+        domain.managedSave(0)
+    return domain is not None
+
+
+def restore(connection: Any, uuid: str, xml: str) -> None:
+    """Let a guest go on from its saved memory; without any it starts afresh from this definition."""
+    domain = find(connection, uuid)
+    if domain is not None and not domain.isActive() and domain.hasManagedSaveImage():
+        domain.create()
+        _tell_time(domain)
+        return
+    start_unless_running(connection, uuid, xml)
+
+
+def inject_nmi(connection: Any, uuid: str) -> bool:
+    """Send a guest a non-maskable interrupt; answer whether it exists."""
+    domain = find(connection, uuid)
+    if domain is not None:
+        domain.injectNMI(0)
+    return domain is not None
+
+
+def _tell_time(domain: Any) -> None:
+    """Set the guest's clock, which stood still, if its agent listens. A guest without one has to see for itself."""
+    channels = ElementTree.fromstring(domain.XMLDesc(0)).iterfind("devices/channel/target")  # noqa: S314  # libvirt's own text
+    if not any(channel.get("name") == AGENT_CHANNEL and channel.get("state") == "connected" for channel in channels):
+        return
+    try:
+        domain.agentSetResponseTimeout(_AGENT_SECONDS, 0)
+        now = time.time()
+        domain.setTime({"seconds": int(now), "nseconds": int(now % 1 * 1e9)})
+    except libvirt.libvirtError as error:
+        LOG.info("guest %s was not told the time: %s", domain.name(), error)
 
 
 def destroy(domain: Any) -> None:
