@@ -31,6 +31,7 @@ CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "devices", "freeze
 FOLDERS = {"etc": "/etc/libvirt", "run": "/run/libvirt", "lib": "/var/lib/libvirt", "log": "/var/log/libvirt", "cache": "/var/cache/libvirt"}
 PR_SET_CHILD_SUBREAPER = 36
 SOCKET_PATH_LIMIT = 107
+ENOUGH_ENDED = 3                                 # so often libvirtd may end at its start before we give up
 
 QEMU_CONF = """\
 user = "root"
@@ -77,6 +78,7 @@ def start(state_dir: str | Path, *, network_namespace: str | None = None, hostna
         raise RuntimeError(f"{path} is too long for a socket's name; choose a shorter state directory")
     if not _holder(state):
         _write_configuration(state)
+        (state / "holder.log").unlink(missing_ok=True)
         enter = ["nsenter", f"--net=/run/netns/{network_namespace}"] if network_namespace else []
         # setsid --fork: the holder is nobody's child, so that it does not stay a zombie of whoever started it.
         command = [
@@ -85,12 +87,14 @@ def start(state_dir: str | Path, *, network_namespace: str | None = None, hostna
         ]
         with (state / "holder.log").open("ab") as log:
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True)
-    deadline = time.monotonic() + timeout
-    while not _answers(path):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"libvirtd does not answer in {state}: {(state / 'holder.log').read_text()[-2000:]}")
+    deadline, ended = time.monotonic() + timeout, _ended(state)
+    uri = f"qemu:///system?socket={path}"
+    while not _answers(path, uri):
+        # It listens before it knows whether it can work, and the holder starts one which ended again and again.
+        if time.monotonic() > deadline or _ended(state) - ended >= ENOUGH_ENDED:
+            raise RuntimeError(f"libvirtd does not work in {state}:\n{_complaints(state)}")
         time.sleep(0.05)
-    return f"qemu:///system?socket={path}"
+    return uri
 
 
 def stop(state_dir: str | Path, *, timeout: float = 20) -> None:
@@ -296,14 +300,25 @@ def _holder(state: Path) -> int | None:
     return pid if b"hold" in command and str(state).encode() in command else None
 
 
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
+def _answers(path: Path, uri: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:         # cheaper than virsh, which is asked when there is something to ask
         probe.settimeout(1)
         try:
             probe.connect(str(path))
         except OSError:
             return False
-    return True
+    return subprocess.run(["virsh", "--quiet", "--connect", uri, "uri"], capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def _ended(state: Path) -> int:
+    return (state / "holder.log").read_text().count("libvirtd ended")
+
+
+def _complaints(state: Path) -> str:
+    """Answer the last errors of libvirtd, which names their cause, and what the holder saw."""
+    log = state / "log" / "libvirtd.log"
+    errors = [line for line in log.read_text(errors="replace").splitlines() if ": error :" in line] if log.exists() else []
+    return "\n".join([*errors[-5:], (state / "holder.log").read_text()[-500:]])
 
 
 def main() -> None:

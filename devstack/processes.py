@@ -112,7 +112,7 @@ def wait_for(what: str, ready: Callable[[], bool], *, timeout: float = 60, log: 
     """Wait until `ready()`; raises TimeoutError (or RuntimeError when the process died), with the end of its log."""
     give_up = time.monotonic() + timeout
     while not ready():
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log is not None and log.exists() else ""
+        tail = _tail(log) if log is not None and log.exists() else ""
         if pid is not None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
@@ -120,7 +120,14 @@ def wait_for(what: str, ready: Callable[[], bool], *, timeout: float = 60, log: 
                 raise RuntimeError(f"{what} ended at its start:\n{tail}")
         if time.monotonic() > give_up:
             raise TimeoutError(f"{what} was not ready within {timeout:g} s:\n{tail}")
-        time.sleep(0.05)
+        time.sleep(0.02)
+
+
+def _tail(log: Path) -> str:
+    """Answer the end of a log, and before it the last thing it calls critical: tracebacks push the cause out of sight."""
+    lines = log.read_text(errors="replace").splitlines()
+    critical = [line for line in lines[:-15] if " CRITICAL " in line]
+    return "\n".join([*critical[-1:], *lines[-15:]])
 
 
 def free_port() -> int:

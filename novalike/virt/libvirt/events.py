@@ -44,7 +44,8 @@ class PowerEvents:
         """End and wait for the end."""
         self._ending = True
         self._host.notices.put(_STOP)
-        self._thread.join(10)
+        if self._thread.is_alive():              # it was never started where the hypervisor did not answer
+            self._thread.join(10)
 
     def _run(self) -> None:
         while not self._ending:
