@@ -35,6 +35,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--driver", choices=settings_module.DRIVERS, default="libvirt")
     parser.add_argument("--state", type=Path, default=TOP / ".stack")
     parser.add_argument("--port-base", type=int)
+    parser.add_argument("--begun", type=float, default=time.time(), help=argparse.SUPPRESS)      # before it installed what was missing
     given = parser.parse_args(words)
     try:
         return run(given)
@@ -45,7 +46,6 @@ def main(words: list[str] | None = None) -> int:
 
 def run(given: argparse.Namespace) -> int:
     """Do it, and answer the exit status. Raises RuntimeError and TimeoutError with what went wrong."""
-    begun = time.monotonic()
     stack = Stack(given.state)
     running = stack.settings
     if running is not None and (running.shape, running.driver) != (given.shape, given.driver):
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
     config = openstack.config.OpenStackConfig(config_files=[str(stack.state / "clouds.yaml")], load_envvars=False)
     cloud = openstack.connection.Connection(config=config.get_one(cloud="novalike-admin"))
     server = boot(cloud, stack, image)
-    show(cloud, stack, server, image, time.monotonic() - begun)
+    show(cloud, stack, server, image, given.begun)
     return 0
 
 
@@ -125,8 +125,8 @@ def _key(cloud: Any, state: Path) -> str:
     return NAME
 
 
-def show(cloud: Any, stack: Stack, server: Any, image: GuestImage | None, seconds: float) -> None:
-    """Show the server, its console and a command run in it, and how to go on."""
+def show(cloud: Any, stack: Stack, server: Any, image: GuestImage | None, begun: float) -> None:
+    """Show the server, its console and a command run in it, how to go on, and how long it took since `begun` (a time of day)."""
     address = next(iter(next(iter(server.addresses.values()))))["addr"]
     network_id = next(iter(cloud.network.ports(device_id=server.id))).network_id
     ssh = [*(way_in(network_id, address) if image is not None else ()), *ssh_command(stack.state, address)]
@@ -140,7 +140,7 @@ def show(cloud: Any, stack: Stack, server: Any, image: GuestImage | None, second
         OUT.print(Panel(Text(said.strip()), title=f"{'ip netns exec ... ' if ssh[0] == 'ip' else ''}ssh root@{address} 'uname -sr; hostname; uptime; ...'", title_align="left", border_style="dim"))
     table = Table.grid(padding=(0, 2))
     table.add_row("server", f"{server.name}  {server.id}  {address}")
-    table.add_row("it took", f"{seconds:.1f} s")
+    table.add_row("it took", f"{time.time() - begun:.1f} s")
     table.add_row("use the cloud", f". {_shown(stack.state)}/openrc-admin;  export PATH={_shown(TOP / '.venv/bin')}:$PATH;  openstack server list")
     if image is not None:
         table.add_row("log in", " ".join(ssh))

@@ -37,3 +37,7 @@ def build(cache: Path = TOP / ".cache") -> GuestImage:
             raise RuntimeError(f"the guest image could not be built:\n{done.stderr[-2000:]}")
         draft.rename(home)
     return GuestImage(home / "tiny.qcow2", home / "tiny.vmlinuz", home / "tiny.initrd", home / "tiny.ext4")
+
+
+if __name__ == "__main__":
+    print(build().disk)
