@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     stack = Stack(given.state)
     running = stack.settings
     if running is not None and (running.shape, running.driver) != (given.shape, given.driver):
-        OUT.print(f"{given.state} holds a cloud of shape {running.shape} with driver {running.driver}: take it down first, or choose another --state")
+        OUT.print(f"{given.state} holds a cloud of shape {running.shape} with driver {running.driver}: end it with `devstack/stack down --purge`, or choose another --state")
         return 1
     image = None
     if given.driver == "libvirt":
