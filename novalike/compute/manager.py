@@ -10,6 +10,7 @@ from typing import Any
 from novalike.clock import Clock
 from novalike.compute.build import BuildEndpoint
 from novalike.compute.console import ConsoleEndpoint
+from novalike.compute.console_relay import ConsoleRelay
 from novalike.compute.host import ComputeHost
 from novalike.compute.inventory import BINARY, HostEndpoint, HostInventory
 from novalike.compute.ledger import Ledger
@@ -59,10 +60,12 @@ class ComputeManager:
         self.host = ComputeHost(conf, clock, driver, reports, self._ledger, self._reporter)
         self._inventory = HostInventory(self.host, state_dir)
         self._power = PowerWatch(self.host)
+        relay = conf.console.relay_host
+        self._relay = ConsoleRelay(relay, conf.console.relay_port, clock) if relay else None
         build, lifecycle = BuildEndpoint(self.host), LifecycleEndpoint(self.host)
         self._recovery = Recovery(self.host, build, lifecycle)
         self.endpoints: tuple[Interface, ...] = (
-            build, lifecycle, ConsoleEndpoint(self.host), HostEndpoint(self.host, self._inventory),
+            build, lifecycle, ConsoleEndpoint(self.host, self._relay), HostEndpoint(self.host, self._inventory),
         )
         self.periodics = periodics(
             self.host, Housekeeping(self.host, self._inventory), self._inventory, self._power, Orphans(self.host),
@@ -75,6 +78,8 @@ class ComputeManager:
         in any order.
         """
         self._driver.start(self._power.hear)
+        if self._relay is not None:
+            self._relay.start()
         self._reporter.start()
         self._recovery.alone()
         self._introduction = threading.Thread(target=self._introduce, name="introduction", daemon=True)
@@ -85,6 +90,8 @@ class ComputeManager:
         daemon; guests go on.
         """
         self._stopping.set()
+        if self._relay is not None:
+            self._relay.stop()
         if not self.host.stop(self._stop_timeout):
             LOG.warning("Stopping while orders run; the next daemon takes them up")
         self._reporter.stop(FAREWELL)

@@ -7,7 +7,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import World
-from novalike.db import instances, mappings, repairs
+from novalike.db import console_tokens, instances, mappings, repairs
 
 LOG = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Reconcilers:
 
     def run(self) -> None:
         """Run every repair; one that fails does not keep the others from running."""
-        for repair in (self.quota_rows, self.claims):
+        for repair in (self.quota_rows, self.claims, self.console_tokens):
             try:
                 repair()
             except Exception:
@@ -46,6 +46,12 @@ class Reconcilers:
             released = cell.write(repairs.release_orphan_claims, now=self._world.clock.now())
             if released:
                 LOG.warning("released %d claims whose instances are gone", released)
+
+    def console_tokens(self) -> None:
+        """Tokens of consoles which expired are removed."""
+        for cell in self._world.cells:
+            while cell.write(console_tokens.remove_expired) == console_tokens.BATCH:
+                LOG.debug("removed %d expired console tokens", console_tokens.BATCH)
 
 
 def _settle(session: Session, confirmed: list[str], orphans: list[str]) -> None:

@@ -1,16 +1,23 @@
-"""[vnc]: graphical consoles."""
+"""[vnc]: graphical consoles by VNC, and their proxy."""
 
 from oslo_config import cfg
 
 GROUP = "vnc"
 
 OPTIONS = [
-    cfg.BoolOpt("enabled", default=True, help="Give guests a graphical console."),
+    cfg.BoolOpt("enabled", default=True, help="Give guests a VNC console."),
     cfg.StrOpt("server_listen", default="127.0.0.1", choices=("127.0.0.1", "::1"), help=(
-        "Address on which guests' consoles listen. They ask for no password, so it must be a loopback one."
+        "Address on which guests' consoles listen. They ask for no password, so it must be a loopback one; proxies on other "
+        "hosts come in by [console]relay_host."
     )),
     cfg.StrOpt(
         "server_proxyclient_address", default="127.0.0.1",
         help="Address at which the console proxy reaches this host's guests.",
     ),
+    cfg.URIOpt("novncproxy_base_url", default="http://127.0.0.1:6080/vnc_auto.html", help=(
+        "Start of the URLs which users get for a VNC console: where browsers reach novalike-novncproxy, and its page. Read on "
+        "the compute host."
+    )),
+    cfg.HostAddressOpt("novncproxy_host", default="0.0.0.0", help="Address on which novalike-novncproxy answers."),  # noqa: S104
+    cfg.PortOpt("novncproxy_port", default=6080, help="Port of novalike-novncproxy."),
 ]

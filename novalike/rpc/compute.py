@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from novalike.context import RequestContext
+from novalike.objects.console import ConsoleAddress, ConsoleRoute
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import ActionOrder, BuildOrder, DestroyOrder
 from novalike.rpc.engine import Interface, call, cast
@@ -37,11 +38,20 @@ class Lifecycle(Interface):
 class Console(Interface):
     """Look at a server."""
 
-    topic, version = TOPIC, "1.0"
+    topic, version = TOPIC, "1.1"
 
     @call(timeout=30)
     def console_output(self, ctxt: RequestContext, *, instance: Instance, tail: int | None = None) -> str:
         """Answer the last `tail` lines (None: all that is kept) of the serial console."""
+
+    @call(since="1.1", timeout=30)
+    def console(self, ctxt: RequestContext, *, instance: Instance, console_type: str) -> ConsoleAddress:
+        """Answer where a console (a ConsoleType) of a guest is. Raises Invalid for a type which the host or the guest has not,
+        NotFound for a guest which is not there."""
+
+    @call(since="1.1", timeout=30)
+    def open_console(self, ctxt: RequestContext, *, instance_uuid: str, console_type: str) -> ConsoleRoute:
+        """Let a console proxy in, once. Raises as `console` does, and Conflict while the guest does not run."""
 
 
 class Host(Interface):

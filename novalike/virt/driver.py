@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from novalike.objects.block_device import BlockDevice
+from novalike.objects.console import ConsolePorts
+from novalike.objects.console import Protocol as ConsoleProtocol
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
@@ -133,4 +135,13 @@ class CrashDumps(Protocol):
 
     def inject_nmi(self, instance_uuid: str) -> None:
         """Send the guest a non-maskable interrupt. Raises NotFound, Conflict when it does not run."""
+        ...
+
+
+@runtime_checkable
+class Consoles(Protocol):
+    """A driver whose guests have consoles to look and type at."""
+
+    def console_ports(self, instance_uuid: str, protocol: ConsoleProtocol) -> ConsolePorts | None:
+        """Answer where a guest's console listens now; None when it has none of this kind. Raises NotFound."""
         ...

@@ -31,11 +31,13 @@ class RecordingDoorbell:
 
 
 class FakeCompute:
-    """Stands for every compute host: keeps what it is asked, answers console output from `consoles`."""
+    """Stands for every compute host: keeps what it is asked, answers console output from `consoles` and other calls from
+    `answers` (method name -> answer, or the error to raise)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, dict[str, Any]]] = []      # host, method, arguments
         self.consoles: dict[str, str] = {}
+        self.answers: dict[str, Any] = {}
         self.away: set[str] = set()
 
     def __call__(self, interface: type, host: str) -> Any:
@@ -51,7 +53,10 @@ class FakeCompute:
                         lines = fake.consoles.get(arguments["instance"].uuid, "").splitlines(keepends=True)
                         tail = arguments["tail"]
                         return "".join(lines if tail is None else lines[len(lines) - min(tail, len(lines)):])
-                    return None
+                    answer = fake.answers.get(name)
+                    if isinstance(answer, Exception):
+                        raise answer
+                    return answer
                 return send
         return Client()
 

@@ -78,7 +78,7 @@ def upgrade() -> None:
     sa.Column('host', sa.String(length=255), nullable=False),
     sa.Column('console_type', sa.String(length=64), nullable=False),
     sa.Column('document', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
-    sa.Column('expires_at', sa.Integer(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_console_tokens')),
     mysql_charset='utf8mb4',
     mysql_collate='utf8mb4_bin',

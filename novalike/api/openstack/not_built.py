@@ -128,9 +128,6 @@ GROUPS = (
     Group(NOT_BUILT, "assisted volume snapshots", (
         *_of("/os-assisted-volume-snapshots", "POST"), *_of("/os-assisted-volume-snapshots/{id}", "DELETE"),
     )),
-    Group(NOT_BUILT, "console tokens", _of("/os-console-auth-tokens/{id}", "GET")),
-    Group(NOT_BUILT, "remote consoles", _of(f"{_OF_SERVER}/remote-consoles", "POST"), since="2.6"),
-    Group(NOT_BUILT, "remote consoles", _actions(_SERVER, "os-getVNCConsole os-getSPICEConsole os-getSerialConsole"), until="2.5"),
     Group(NOT_BUILT, "the usage audit log", (
         *_of("/os-instance_usage_audit_log", "GET"), *_of("/os-instance_usage_audit_log/{id}", "GET"),
     )),

@@ -20,6 +20,7 @@ from novalike.db.base import (
     OptTime,
     OptUuid,
     OptWord,
+    Stamp,
     Time,
     Uuid,
     Word,
@@ -186,4 +187,4 @@ class ConsoleTokenRow(CellBase):
     host: Mapped[Name]
     console_type: Mapped[Word]
     document: Mapped[Json]
-    expires_at: Mapped[int]
+    expires_at: Mapped[Stamp]

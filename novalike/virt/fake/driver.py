@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from novalike.virt.fake.consoles import ConsoledGuests
 from novalike.virt.fake.core import FakeCore
 from novalike.virt.fake.suspending import SuspendingGuests
 
 
 class FakeDriver(
+    ConsoledGuests,
     SuspendingGuests,
     FakeCore,
 ):

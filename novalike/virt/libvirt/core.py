@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata as packages
+from typing import Any
 
 import libvirt
 from oslo_config import cfg
@@ -26,6 +27,8 @@ from novalike.virt.libvirt.events import PowerEvents
 from novalike.virt.libvirt.host import Host
 from novalike.virt.libvirt.images import ImageCache
 from novalike.virt.libvirt.machine import Files, HostChoices, cpu, machine
+from novalike.virt.libvirt.serial_ports import SerialPorts
+from novalike.virt.libvirt.xml.graphics import Spice
 
 LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
@@ -46,6 +49,8 @@ class LibvirtCore:
         )
         cow = conf.libvirt.images_type == "qcow2" or (conf.libvirt.images_type == "default" and conf.use_cow_images)
         self._disks = Disks(path, images, cow=cow, ephemeral_format=conf.default_ephemeral_format or "ext4")
+        serial = conf.serial_console
+        self._serial_ports = SerialPorts(serial.proxyclient_address, serial.port_range, self._clock) if serial.enabled else None
         self._events: PowerEvents | None = None
         self._busy: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -177,7 +182,8 @@ class LibvirtCore:
             folder=self._disks.folder(uuid), disks=self._disks.existing(uuid),
             kernel=os.path.exists(self._disks.file(uuid, "kernel")), ramdisk=os.path.exists(self._disks.file(uuid, "ramdisk")),
         )
-        domain, root_device = machine(request, wanted, files, self._choices(), made=self._clock.now())
+        ports = self._serial_ports.take(wanted.serial_ports) if self._serial_ports else ()
+        domain, root_device = machine(request, wanted, files, self._choices(), made=self._clock.now(), serial_ports=ports)
         return domain.text(), root_device
 
     def _config_drive(self, request: SpawnRequest, wanted: demands.Demands) -> bytes | None:
@@ -209,6 +215,7 @@ class LibvirtCore:
                     disk_prefix=options.disk_prefix, rng_source=options.rng_dev_path, stats_period=options.mem_stats_period_seconds,
                     serial=_serial(options.sysinfo_serial), pointer_model=self._conf.pointer_model,
                     vnc_listen=self._conf.vnc.server_listen if self._conf.vnc.enabled else None,
+                    spice=_spice(self._conf.spice), serial_listen=self._conf.serial_console.proxyclient_address,
                 )
         return self._chosen
 
@@ -241,6 +248,20 @@ class LibvirtCore:
             self._busy[uuid] -= 1
             if not self._busy[uuid]:
                 del self._busy[uuid]
+
+
+def _spice(options: Any) -> Spice | None:
+    if not options.enabled:
+        return None
+    playback = options.playback_compression
+    compression = (
+        ("image", options.image_compression), ("jpeg", options.jpeg_compression), ("zlib", options.zlib_compression),
+        ("playback", None if playback is None else "on" if playback else "off"), ("streaming", options.streaming_mode),
+    )
+    return Spice(
+        listen=options.server_listen, agent=options.agent_enabled, secure=options.require_secure,
+        compression=tuple((name, value) for name, value in compression if value),
+    )
 
 
 def _serial(choice: str) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from novalike.virt.libvirt.consoles import ConsoledGuests
 from novalike.virt.libvirt.core import LibvirtCore
 from novalike.virt.libvirt.suspending import SuspendingGuests
 
 
 class LibvirtDriver(
+    ConsoledGuests,
     SuspendingGuests,
     LibvirtCore,
 ):

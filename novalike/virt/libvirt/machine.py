@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,9 +15,9 @@ from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
 from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
 from novalike.virt.libvirt.xml.disk import Controller, Disk
 from novalike.virt.libvirt.xml.domain import Clock, Device, Domain, Features
-from novalike.virt.libvirt.xml.graphics import Input, Video, Vnc
+from novalike.virt.libvirt.xml.graphics import Input, Spice, Video, Vnc
 from novalike.virt.libvirt.xml.interface import BridgeInterface
-from novalike.virt.libvirt.xml.serial import AgentChannel, Serial
+from novalike.virt.libvirt.xml.serial import AgentChannel, Serial, SpiceChannel, TcpSerial
 from novalike.virt.libvirt.xml.server import ServerNote
 from novalike.virt.libvirt.xml.virtio import Balloon, Rng, Watchdog
 
@@ -46,7 +46,9 @@ class HostChoices:
     rng_source: str = "/dev/urandom"
     stats_period: int = 10
     serial: str | None = None                            # None: the server's uuid; empty: none at all
-    vnc_listen: str | None = "127.0.0.1"                 # None: no graphical console
+    vnc_listen: str | None = "127.0.0.1"                 # None: no VNC
+    spice: Spice | None = None
+    serial_listen: str | None = None                     # None: serial ports are pseudo terminals
     pointer_model: str = "usbtablet"
 
 
@@ -60,8 +62,13 @@ class Files:
     ramdisk: bool = False
 
 
-def machine(request: SpawnRequest, demands: Demands, files: Files, host: HostChoices, *, made: datetime) -> tuple[Domain, str | None]:
-    """Answer the domain and its root device's name. Raises BuildFailed for combinations which no machine has."""
+def machine(
+    request: SpawnRequest, demands: Demands, files: Files, host: HostChoices, *, made: datetime, serial_ports: Sequence[int] = (),
+) -> tuple[Domain, str | None]:
+    """Answer the domain and its root device's name. Raises BuildFailed for combinations which no machine has.
+
+    `serial_ports` are the host's TCP ports for its serial ports; without them those are pseudo terminals.
+    """
     instance, flavor = request.instance, request.instance.flavor
     if demands.uefi and not host.uefi:
         raise BuildFailed("The image demands UEFI firmware, which is not installed on the host.")
@@ -71,7 +78,7 @@ def machine(request: SpawnRequest, demands: Demands, files: Files, host: HostCho
     root_device = f"/dev/{root.target}" if root else None
     devices: list[Device] = [*disks, *_controllers(demands, disks)]
     devices += [_interface(vif, demands) for vif in request.vifs]
-    devices += list(_consoles(demands, files, host))
+    devices += list(_consoles(demands, files, host, serial_ports))
     if demands.rng:
         devices.append(Rng(source=host.rng_source, rate_bytes=demands.rng_bytes, rate_period=demands.rng_period))
     if demands.watchdog:
@@ -153,17 +160,27 @@ def _interface(vif: Vif, demands: Demands) -> BridgeInterface:
     return BridgeInterface(mac=vif.mac, bridge=vif.bridge, tap=vif.tap, model=demands.vif_model, mtu=vif.mtu)
 
 
-def _consoles(demands: Demands, files: Files, host: HostChoices) -> Iterator[Device]:
+def _consoles(demands: Demands, files: Files, host: HostChoices, serial_ports: Sequence[int]) -> Iterator[Device]:
     for port in range(demands.serial_ports):
-        yield Serial(port=port, log=f"{files.folder}/console.log" if port == 0 else None)
+        log = f"{files.folder}/console.log" if port == 0 else None
+        if host.serial_listen is not None and port < len(serial_ports):
+            yield TcpSerial(listen=host.serial_listen, tcp_port=serial_ports[port], port=port, log=log)
+        else:
+            yield Serial(port=port, log=log)
     if demands.guest_agent:
         yield AgentChannel()
-    if host.vnc_listen is None:
+    if host.vnc_listen is None and host.spice is None:
         yield Video(model="none")
         return
     if (demands.pointer_model or host.pointer_model) == "usbtablet":
         yield Input(type="tablet", bus="usb")
-    yield Vnc(listen=host.vnc_listen)
+    if host.vnc_listen is not None:
+        yield Vnc(listen=host.vnc_listen)
+    if host.spice is not None:
+        if host.spice.agent:
+            yield SpiceChannel()
+        yield host.spice
     yield Video(
-        model=demands.video_model or "virtio", vram=demands.video_ram_mb * 1024 if demands.video_ram_mb else None,
+        model=demands.video_model or ("qxl" if host.spice else "virtio"),
+        vram=demands.video_ram_mb * 1024 if demands.video_ram_mb else None,
     )

@@ -22,6 +22,26 @@ class Vnc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spice:
+    """A SPICE server on a port which libvirt chooses. `compression` are libvirt's elements with their only attribute's value."""
+
+    listen: str
+    agent: bool = True
+    secure: bool = False
+    compression: tuple[tuple[str, str], ...] = ()
+
+    def xml(self) -> Element:
+        """Render."""
+        return element(
+            "graphics", {
+                "type": "spice", "autoport": "yes", "listen": self.listen, "defaultMode": "secure" if self.secure else None,
+            },
+            element("listen", {"type": "address", "address": self.listen}),
+            *(element(name, {"mode" if name == "streaming" else "compression": value}) for name, value in self.compression),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Video:
     """A display adapter. `vram` is in KiB."""
 
