@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from novalike.objects.tasks import Outcome
 from novalike.rpc.conductor import HostReports
 from novalike.virt.driver import Driver
 from novalike.workers import Workers
+
+LOG = logging.getLogger(__name__)
 
 #: "No limit", for a pool of threads.
 ANY_NUMBER = 1000
@@ -73,6 +76,18 @@ class ComputeHost:
     def forget(self, instance_uuid: str) -> None:
         """An instance left this host."""
         self.told.pop(instance_uuid, None)
+
+    def shutdown_timeout(self, instance: Instance) -> int:
+        """Answer the seconds a guest gets to shut down, from its image if that says so in a sound way, as Nova."""
+        default: int = self.conf.shutdown_timeout
+        wanted = instance.image_properties.get("os_shutdown_timeout")
+        if wanted is None:
+            return default
+        try:
+            return max(0, int(wanted))
+        except ValueError:
+            LOG.warning("Instance %s: os_shutdown_timeout %r of its image is no number", instance.uuid, wanted)
+            return default
 
     def stop(self, timeout: float) -> bool:
         """Take no more orders, wait for running ones; answer whether all ended in `timeout` seconds."""

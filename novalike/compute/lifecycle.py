@@ -9,7 +9,6 @@ from novalike.compute.host import ComputeHost
 from novalike.compute.orders import Work
 from novalike.context import RequestContext
 from novalike.exception import NotBuilt, NotFound
-from novalike.objects.instance import Instance
 from novalike.objects.tasks import ActionOrder, Outcome
 from novalike.rpc.compute import Lifecycle
 from novalike.virt.driver import CrashDumps, SpawnRequest, Suspending
@@ -60,7 +59,7 @@ class LifecycleEndpoint(Lifecycle):
     def _stop(self, order: ActionOrder) -> None:
         clean = order.arguments.get("clean_shutdown", "true").lower() not in FALSE
         self._host.driver.power_off(
-            order.instance.uuid, timeout=self._shutdown_timeout(order.instance) if clean else 0,
+            order.instance.uuid, timeout=self._host.shutdown_timeout(order.instance) if clean else 0,
             retry_interval=self._host.conf.compute.shutdown_retry_interval,
         )
 
@@ -78,18 +77,6 @@ class LifecycleEndpoint(Lifecycle):
         if not isinstance(driver, CrashDumps):
             raise NotBuilt("This hypervisor cannot make servers dump their memory.")
         driver.inject_nmi(order.instance.uuid)
-
-    def _shutdown_timeout(self, instance: Instance) -> int:
-        """Answer the seconds the guest gets, from its image if that says so in a sound way, as Nova."""
-        default: int = self._host.conf.shutdown_timeout
-        wanted = instance.image_properties.get("os_shutdown_timeout")
-        if wanted is None:
-            return default
-        try:
-            return max(0, int(wanted))
-        except ValueError:
-            LOG.warning("Instance %s: os_shutdown_timeout %r of its image is no number", instance.uuid, wanted)
-            return default
 
     def _cut(self, instance_uuid: str) -> None:
         """End the wait of a graceful shutdown by pulling the plug."""

@@ -91,7 +91,8 @@ class FakeCore:
         names = _names(instance)
         self._faults.strike("spawn", names)
         hypervisor.begin(self._guest(request), self._limits())
-        hypervisor.add(instance.uuid, *_disks(instance))
+        hypervisor.add(instance.uuid, *pieces_of(instance))
+        hypervisor.fill(instance.uuid, contents(instance))
         self._faults.strike("spawn", names, "disks")
         if self._options.spawn_delay:
             self._clock.sleep(self._options.spawn_delay)
@@ -170,7 +171,7 @@ class FakeCore:
         old = self._defined(uuid)
         fresh = self._guest(request)
         fresh.pieces = [*(piece for piece in old.pieces if not piece.startswith(("tap:", "memory:"))), *_taps(request.vifs)]
-        fresh.boots, fresh.power_state = old.boots, old.power_state
+        fresh.boots, fresh.power_state, fresh.disks = old.boots, old.power_state, old.disks
         self.hypervisor.begin(fresh)
         self.hypervisor.boot(uuid)
 
@@ -223,15 +224,21 @@ def _display_names(guest: FakeGuest | None) -> tuple[str, ...]:
     return (str(guest.facts["display_name"]),) if guest else ()
 
 
-def _disks(instance: Instance) -> list[str]:
-    disks = [f"disk:{instance.uuid}/disk"]
+def contents(instance: Instance) -> dict[str, str]:
+    """Answer a new server's disks by file name, and what is on them: the root disk holds its image, the others nothing."""
+    disks = {"disk": f"image {instance.image_ref}\n"}
     if instance.flavor.ephemeral_gb:
-        disks.append(f"disk:{instance.uuid}/disk.eph0")
+        disks["disk.eph0"] = ""
     if instance.flavor.swap_mb:
-        disks.append(f"disk:{instance.uuid}/disk.swap")
+        disks["disk.swap"] = ""
     if instance.config_drive:
-        disks.append(f"disk:{instance.uuid}/disk.config")
+        disks["disk.config"] = ""
     return disks
+
+
+def pieces_of(instance: Instance, folder: str = "") -> list[str]:
+    """Answer the pieces which a new server's disks are; `folder` in the place of its uuid."""
+    return [f"disk:{folder or instance.uuid}/{name}" for name in contents(instance)]
 
 
 def _taps(vifs: tuple[Vif, ...]) -> list[str]:

@@ -34,6 +34,8 @@ class FakeGuest:
     boots: list[float] = field(default_factory=list)
     printed: str = ""                            # what the guest said after its last boot
     deaf: bool = False                           # ignores requests to shut down
+    disks: dict[str, str] = field(default_factory=dict)    # file name -> what is on it
+    boots_from: list[str] = field(default_factory=list)    # the disks it sees now, in its order; none named: all
 
     @property
     def defined(self) -> bool:
@@ -94,6 +96,11 @@ class FakeHypervisor:
         with self._change(uuid):
             guest = self.guest(uuid)
             guest.pieces = [piece for piece in guest.pieces if piece not in pieces]
+
+    def fill(self, uuid: str, disks: Mapping[str, str]) -> None:
+        """Put disks with these contents (by file name) in the place of all that the guest has."""
+        with self._change(uuid):
+            self.guest(uuid).disks = dict(disks)
 
     def boot(self, uuid: str) -> None:
         """Start the guest: a new boot log, state RUNNING."""
@@ -161,6 +168,17 @@ class FakeHypervisor:
         """Let the guest write to its console."""
         with self._change(uuid):
             self.guest(uuid).printed += text
+
+    def guest_writes(self, uuid: str, text: str, disk: str = "disk") -> None:
+        """Let the guest write to one of its disks."""
+        with self._change(uuid):
+            self.guest(uuid).disks[disk] += text
+
+    def disks_seen(self, uuid: str) -> list[tuple[str, str]]:
+        """Answer name and content of each disk which the guest sees, in its order. Raises NotFound."""
+        with self._lock:
+            guest = self.guest(uuid)
+            return [(name, guest.disks[name]) for name in guest.boots_from or guest.disks]
 
     def close(self) -> None:
         """Close the state file; the object answers from memory afterwards."""

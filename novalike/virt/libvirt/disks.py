@@ -67,22 +67,26 @@ class Disks:
             self._direct_io = _supports_direct_io(self.instances_path)
         return self._direct_io
 
-    def make(self, request: SpawnRequest, config_drive: bytes | None) -> tuple[DiskFile, ...]:
-        """Make all files of a new server, replacing what an earlier attempt left. Raises BuildFailed."""
+    def make(self, request: SpawnRequest, config_drive: bytes | None, *, name: str | None = None) -> tuple[DiskFile, ...]:
+        """Make all files of a new server, replacing what an earlier attempt left; in the folder `name` instead of its own.
+
+        Raises BuildFailed.
+        """
         instance = request.instance
+        name = name or instance.uuid
         volumes = [disk for disk in request.block_devices if disk.destination_type == "volume"]
         if volumes:
             raise BuildFailed("This hypervisor cannot attach volumes yet.", retry=False)
         root, kernel, ramdisk = self._fetch(request)
-        self.remove(instance.uuid)
-        folder = self.folder(instance.uuid)
+        self.remove(name)
+        folder = self.folder(name)
         try:
             os.makedirs(folder, mode=0o711, exist_ok=True)
-            for name, boot_file in (("kernel", kernel), ("ramdisk", ramdisk)):
+            for kind, boot_file in (("kernel", kernel), ("ramdisk", ramdisk)):
                 if boot_file is not None:
-                    _link(boot_file.path, os.path.join(folder, name))
-            disks = [self._root(instance, root, request.image.disk_format)] if root and request.image else []
-            disks += self._blanks(request)
+                    _link(boot_file.path, os.path.join(folder, kind))
+            disks = [self._root(folder, instance, root, request.image.disk_format)] if root and request.image else []
+            disks += self._blanks(folder, request)
             if config_drive is not None:
                 _store(os.path.join(folder, "disk.config"), config_drive)
                 disks.append(DiskFile(name="disk.config", format="raw", role=CONFIG_DRIVE, size=len(config_drive), device="cdrom"))
@@ -140,8 +144,8 @@ class Disks:
             raise BuildFailed("The server has neither an image nor a kernel to boot from.", retry=False)
         return root, kernel, ramdisk
 
-    def _root(self, instance: Instance, image: CachedImage, disk_format: str) -> DiskFile:
-        path = self.file(instance.uuid, "disk")
+    def _root(self, folder: str, instance: Instance, image: CachedImage, disk_format: str) -> DiskFile:
+        path = os.path.join(folder, "disk")
         if disk_format == "iso":
             _link(image.path, path)
             return DiskFile(name="disk", format="raw", role=ROOT, size=image.virtual_size, device="cdrom")
@@ -154,9 +158,9 @@ class Disks:
         os.chmod(path, 0o600)
         return DiskFile(name="disk", format="qcow2" if self._cow else "raw", role=ROOT, size=size)
 
-    def _blanks(self, request: SpawnRequest) -> list[DiskFile]:
+    def _blanks(self, folder: str, request: SpawnRequest) -> list[DiskFile]:
         """Make ephemeral and swap disks: those which are listed, or what the flavor has where none are."""
-        flavor, uuid = request.instance.flavor, request.instance.uuid
+        flavor = request.instance.flavor
         listed = [disk for disk in request.block_devices if disk.source_type == "blank" and disk.destination_type == "local"]
         ephemerals = [(disk.size_gb or 0, disk.guest_format) for disk in listed if disk.guest_format != "swap"]
         swap_mb = sum((disk.size_gb or 0) * 1024 for disk in listed if disk.guest_format == "swap") or flavor.swap_mb
@@ -165,10 +169,10 @@ class Disks:
         disks = []
         for number, (size_gb, wanted) in enumerate(ephemerals):
             name = f"disk.eph{number}"
-            _format(self.file(uuid, name), size_gb * _GIB, wanted or self._ephemeral_format, f"ephemeral{number}")
+            _format(os.path.join(folder, name), size_gb * _GIB, wanted or self._ephemeral_format, f"ephemeral{number}")
             disks.append(DiskFile(name=name, format="raw", role=EPHEMERAL, size=size_gb * _GIB))
         if swap_mb:
-            _format(self.file(uuid, "disk.swap"), swap_mb * _MIB, "swap", "swap")
+            _format(os.path.join(folder, "disk.swap"), swap_mb * _MIB, "swap", "swap")
             disks.append(DiskFile(name="disk.swap", format="raw", role=SWAP, size=swap_mb * _MIB))
         return disks
 
