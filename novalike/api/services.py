@@ -14,7 +14,9 @@ from novalike.db.cells import Cells
 from novalike.identity.client import IdentityClient
 from novalike.image.client import ImageClient
 from novalike.network.client import NetworkClient
+from novalike.notifications.notifier import SILENT, Notifier
 from novalike.policy import Enforcer
+from novalike.volume.client import NoVolumes, VolumeClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,4 +37,6 @@ class ApiServices:
     identity: IdentityClient
     images: ImageClient
     networks: NetworkClient
+    volumes: VolumeClient = field(default_factory=NoVolumes)
     local: dict[str, Any] = field(default_factory=dict)
+    notifier: Notifier = SILENT

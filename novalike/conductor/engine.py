@@ -11,26 +11,30 @@ A failure undoes the steps from the last to the first and ends the task. A retry
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from oslo_config import cfg
 from sqlalchemy.orm import Session
 
 from novalike.clock import Clock
+from novalike.conductor.journal import Journal
 from novalike.context import RequestContext
-from novalike.db import tasks
+from novalike.db import instance_actions, tasks
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.exception import Fenced, NovalikeError, Unavailable
 from novalike.image.client import ImageClient
 from novalike.network.client import NetworkClient
+from novalike.notifications.notifier import SILENT, Notifier
 from novalike.objects.instance import Instance
+from novalike.objects.notification import Sight
 from novalike.objects.tasks import Fence, Outcome, Task
 from novalike.rpc import serializer
 from novalike.rpc.scheduler import Scheduler
 from novalike.vault import Vault
+from novalike.volume.client import NoVolumes, VolumeClient
 
 LOG = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -56,6 +60,8 @@ class World:
     vault: Vault
     owner: str
     lease_time: int = 90                         # seconds for which a task is this conductor's alone
+    notifier: Notifier = SILENT
+    volumes: VolumeClient = field(default_factory=NoVolumes)
 
 
 class Done:
@@ -101,11 +107,13 @@ class Job(Generic[S]):
         self.task: Task = leased.task
         self.instance: Instance = leased.instance
         self.state: S = serializer.load(kind.state_type, leased.task.state)
-        self.step = kind.step(leased.task.step)
         self.undoing = leased.task.undoing
+        # A task which was cancelled names no step: all of it is undone.
+        self.step = kind.step(leased.task.step) if leased.task.step or not self.undoing else kind.steps[-1]
         self.failure = leased.task.failure
         self.failure_details = ""
         self.outcome: Outcome | None = None      # the report which is being looked at
+        self.journal = Journal(self)
 
     @property
     def context(self) -> RequestContext:
@@ -125,9 +133,15 @@ class Job(Generic[S]):
 
 
 class Step(Generic[S]):
-    """One step and its undo. Deadlines are seconds."""
+    """One step and its undo. Deadlines are seconds.
+
+    `notification` is Nova's name of the event which tells of this step alone (None: see notifications/events.py OF_STEP).
+    `logged` False: the step writes its own events to the action log.
+    """
 
     name: ClassVar[str]
+    notification: ClassVar[str | None] = None
+    logged: ClassVar[bool] = True
     deadline: ClassVar[int] = 120
     undo_deadline: ClassVar[int] = 60
     undo_on_retry: ClassVar[bool] = False
@@ -171,9 +185,13 @@ class Step(Generic[S]):
 
 
 class TaskKind(Generic[S]):
-    """A kind of task: its steps, and what its end writes. `unstoppable` kinds never fail: they try until they are done."""
+    """A kind of task: its steps, and what its end writes. `unstoppable` kinds never fail: they try until they are done.
+
+    `notification` is Nova's name of the event which tells of it (None: see notifications/events.py OF_TASK).
+    """
 
     kind: ClassVar[str]
+    notification: ClassVar[str | None] = None
     state_type: type[S]
     steps: tuple[Step[S], ...]
     unstoppable: ClassVar[bool] = False
@@ -189,6 +207,10 @@ class TaskKind(Generic[S]):
     def failed(self, session: Session, job: Job[S]) -> None:
         """Write the failure (job.failure), in the transaction which removes the undone task."""
         raise NotImplementedError
+
+    def notification_extra(self, job: Job[S]) -> Mapping[str, Any]:
+        """Answer the fields which only this kind's event has: volume_id, snapshot_image_id, rescue_image_ref, new_flavor ..."""
+        return {}
 
     def fenced(self, job: Job[S]) -> None:
         """A newer operation owns the instance: undo what this lease may have done that the newer one cannot know of."""
@@ -217,22 +239,25 @@ class Engine:
 
         The commonest case, the last wait ended well, is one transaction: check, result and removal.
         """
-        def take(session: Session) -> tuple[Job[Any], Any] | None:
+        def take(session: Session) -> tuple[Job[Any], Any, Sight | None] | None:
             leased = tasks.lease_reported(session, outcome.fence, self._world.owner, self._lease)
             job = self._job(cell, leased) if leased is not None else None
             if job is None:
                 return None
             job.outcome = outcome
-            decision = self._ended(job, outcome)
-            if self._is_end(job, decision):
-                self._end(session, job, job.kind.finish)
-            return job, decision
+            undoing, decision = job.undoing, self._ended(job, outcome)
+            if not undoing and not isinstance(decision, Resend):
+                job.journal.step_ended(outcome, decision, again=isinstance(decision, Again))
+            sight = self._end(session, job, job.kind.finish) if self._is_end(job, decision) else None
+            return job, decision, sight
 
         taken = cell.write(take)
         if taken is None:
             return False
-        job, decision = taken
-        if not self._is_end(job, decision):
+        job, decision, sight = taken
+        if self._is_end(job, decision):
+            job.journal.ended(sight, failed=False)
+        else:
             self._guard(job, lambda: self._decided(job, decision))
         return True
 
@@ -247,10 +272,12 @@ class Engine:
     def _is_end(job: Job[Any], decision: Any) -> bool:
         return isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]
 
-    def _end(self, session: Session, job: Job[Any], write: Callable[[Session, Job[Any]], None]) -> None:
+    def _end(self, session: Session, job: Job[Any], write: Callable[[Session, Job[Any]], None]) -> Sight | None:
         # The task's row first: whoever needs several rows takes task, hosts by id, instance, in this order.
         tasks.remove(session, job.task, self._world.owner)
+        job.journal.write(session)
         write(session, job)
+        return job.journal.look(session, ending=True)
 
     @staticmethod
     def _ended(job: Job[Any], outcome: Outcome) -> Any:
@@ -304,7 +331,10 @@ class Engine:
                 job.step.undo_overdue(job)
             self._undo(job, last_try=overdue)
         elif overdue:
-            self._decided(job, self._overdue(job, waiting=waiting))
+            decision = self._overdue(job, waiting=waiting)
+            if waiting:
+                job.journal.step_overdue(decision)
+            self._decided(job, decision)
         else:
             self._run(job)
 
@@ -343,12 +373,14 @@ class Engine:
                 self._fail(job, error)
                 return
             if isinstance(answer, Wait):
+                job.journal.step_begins(job.step)
                 self._save(job, waiting_host=answer.host, wake_in=RESEND, deadline=job.step.wait_deadline(job))
                 job.step.send(job, job.fence)
                 return
             if isinstance(answer, Again):
                 self._save(job, waiting_host=None, wake_in=int(answer.after * 1000), deadline=None)
                 return
+            job.journal.step_done(job.step)
             if job.step is job.kind.steps[-1]:
                 self._finish(job)
                 return
@@ -362,7 +394,7 @@ class Engine:
             self._run(job)
 
     def _finish(self, job: Job[Any]) -> None:
-        job.cell.write(self._end, job, job.kind.finish)
+        job.journal.ended(job.cell.write(self._end, job, job.kind.finish), failed=False)
 
     # -- failing and undoing
 
@@ -407,12 +439,18 @@ class Engine:
             self._save(job, waiting_host=None, wake_in=self._lease, deadline=job.step.wait_deadline(job), release=False)
             self._run(job)
             return
-        job.cell.write(self._end, job, job.kind.failed)
+        job.journal.ended(job.cell.write(self._end, job, self._failed), failed=True)
+
+    @staticmethod
+    def _failed(session: Session, job: Job[Any]) -> None:
+        job.kind.failed(session, job)
+        session.flush()
+        instance_actions.begin_waiting(session, job.task.instance_uuid)
 
     def _save(
         self, job: Job[Any], *, waiting_host: str | None, wake_in: int, deadline: int | None, release: bool = True,
     ) -> None:
-        def store(session: Session) -> Task:
+        def store(session: Session) -> tuple[Task, Sight | None]:
             task = tasks.save(
                 session, job.task, self._world.owner, step=job.step.name, state=serializer.dump(job.kind.state_type, job.state),
                 undoing=job.undoing, failure=job.failure, waiting_host=waiting_host, wake_in=wake_in,
@@ -420,8 +458,11 @@ class Engine:
             )
             if waiting_host is not None and not job.undoing:
                 job.step.store(session, job)
-            return task
-        job.task = job.cell.write(store)
+            job.journal.write(session)
+            return task, job.journal.look(session)
+        task, sight = job.cell.write(store)
+        job.journal.saved(sight)
+        job.task = task
 
 
 def without(hosts: tuple[str, ...], host: str) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from novalike.rpc import serializer
 _COLUMNS = frozenset({
     "uuid", "source_type", "destination_type", "boot_index", "device_name", "volume_id", "attachment_id", "delete_on_termination",
 })
-_DOCUMENT_FIELDS = tuple(field.name for field in fields(BlockDevice) if field.name not in _COLUMNS)
+#: Connections are secrets, and never stored.
+_DOCUMENT_FIELDS = tuple(field.name for field in fields(BlockDevice) if field.name not in _COLUMNS | {"connection"})
 
 
 def create(session: Session, instance_uuid: str, devices: Iterable[BlockDevice], *, now: datetime) -> None:

@@ -153,6 +153,14 @@ def change(session: Session, uuid: str, now: datetime, apply: Callable[[Instance
     return to_object(row)
 
 
+def network_info(session: Session, uuid: str) -> tuple[Vif, ...]:
+    """Answer the ports of an instance as they are stored. Raises NotFound."""
+    stored = session.execute(sa.select(InstanceRow.network_info).where(InstanceRow.uuid == uuid)).one_or_none()
+    if stored is None:
+        raise missing(uuid)
+    return tuple(serializer.load(Vif, document) for document in stored[0] or ())
+
+
 def spawning(session: Session, uuid: str, vifs: Iterable[Vif]) -> None:
     """Note that a host is about to make an instance with these ports. Raises NotFound."""
     done: Any = session.execute(_SPAWNING, {

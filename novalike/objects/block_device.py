@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from novalike.objects.secret import Secret
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockDevice:
@@ -11,6 +13,9 @@ class BlockDevice:
 
     `source_type` is image, blank, volume or snapshot; `destination_type` local or volume. Boot order: `boot_index` 0 is
     the root disk, None or negative never boots. `size_gb` is GiB.
+
+    Of a volume: `plugged` says that guests which are made from now on get it; `connection` is how its host reaches it, added
+    to orders by volume/connections.py and stored nowhere.
     """
 
     uuid: str
@@ -29,3 +34,5 @@ class BlockDevice:
     delete_on_termination: bool = False
     attachment_id: str | None = None
     tag: str | None = None
+    plugged: bool = False
+    connection: Secret | None = None

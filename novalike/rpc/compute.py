@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from novalike.context import RequestContext
 from novalike.objects.console import ConsoleAddress, ConsoleRoute
+from novalike.objects.device_tasks import InterfaceOrder, VolumeOrder
+from novalike.objects.diagnostics import Diagnostics
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import ActionOrder, BuildOrder, DestroyOrder
 from novalike.rpc.engine import Interface, call, cast
@@ -52,6 +54,36 @@ class Console(Interface):
     @call(since="1.1", timeout=30)
     def open_console(self, ctxt: RequestContext, *, instance_uuid: str, console_type: str) -> ConsoleRoute:
         """Let a console proxy in, once. Raises as `console` does, and Conflict while the guest does not run."""
+
+
+class Devices(Interface):
+    """Change a running guest's devices. Guests which do not run get theirs when they start: then all of it is fine as it is."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def attach_interface(self, ctxt: RequestContext, *, order: InterfaceOrder) -> None:
+        """Plug a port; reported by Tasks.report, as are the others."""
+
+    @cast()
+    def detach_interface(self, ctxt: RequestContext, *, order: InterfaceOrder) -> None:
+        """Unplug a port, when its guest lets go of it."""
+
+    @cast()
+    def attach_volume(self, ctxt: RequestContext, *, order: VolumeOrder) -> None:
+        """Plug a volume."""
+
+    @cast()
+    def detach_volume(self, ctxt: RequestContext, *, order: VolumeOrder) -> None:
+        """Unplug a volume, when its guest lets go of it."""
+
+    @cast()
+    def swap_volume(self, ctxt: RequestContext, *, order: VolumeOrder) -> None:
+        """Copy a volume to its replacement while the guest runs, and let the guest go on with that."""
+
+    @call(timeout=60)
+    def diagnostics(self, ctxt: RequestContext, *, instance: Instance) -> Diagnostics:
+        """Answer what is counted of a guest. Raises NotFound, Conflict while it does not run."""
 
 
 class Host(Interface):

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.console import ConsolePorts
 from novalike.objects.console import Protocol as ConsoleProtocol
+from novalike.objects.diagnostics import Diagnostics
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
@@ -144,4 +145,46 @@ class Consoles(Protocol):
 
     def console_ports(self, instance_uuid: str, protocol: ConsoleProtocol) -> ConsolePorts | None:
         """Answer where a guest's console listens now; None when it has none of this kind. Raises NotFound."""
+        ...
+
+
+@runtime_checkable
+class PluggableInterfaces(Protocol):
+    """A driver which changes ports of running guests. A guest which does not run is left as it is: its start says all."""
+
+    def attach_interface(self, instance: Instance, vif: Vif) -> None:
+        """Plug a port. Fine when it is plugged. Raises NovalikeError."""
+        ...
+
+    def detach_interface(self, instance: Instance, vif: Vif) -> None:
+        """Unplug a port, waiting for the guest. Fine when it is not there. Raises NovalikeError when the guest keeps it."""
+        ...
+
+
+@runtime_checkable
+class PluggableVolumes(Protocol):
+    """A driver which changes volumes of running guests. A guest which does not run is left as it is: its start says all.
+
+    Devices come with their connections and keep their uuid when their volume changes.
+    """
+
+    def attach_volume(self, instance: Instance, device: BlockDevice) -> None:
+        """Plug a volume. Fine when it is plugged. Raises NovalikeError."""
+        ...
+
+    def detach_volume(self, instance: Instance, device: BlockDevice) -> None:
+        """Unplug a volume, waiting for the guest. Fine when it is not there. Raises NovalikeError when the guest keeps it."""
+        ...
+
+    def swap_volume(self, instance: Instance, device: BlockDevice, replacement: BlockDevice) -> None:
+        """Copy a volume to another one and let the guest go on with that. Fine when it does already. Raises NovalikeError."""
+        ...
+
+
+@runtime_checkable
+class Diagnosing(Protocol):
+    """A driver which counts what its guests do."""
+
+    def diagnostics(self, instance: Instance) -> Diagnostics:
+        """Answer what is counted of a guest. Raises NotFound, Conflict when it does not run."""
         ...
