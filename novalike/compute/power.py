@@ -25,6 +25,7 @@ CONTRADICTIONS: Mapping[str, frozenset[int]] = {
     VmState.ACTIVE: frozenset({PowerState.SHUTDOWN, PowerState.CRASHED, PowerState.SUSPENDED}),
     VmState.STOPPED: frozenset({PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED}),
     VmState.PAUSED: frozenset({PowerState.SHUTDOWN, PowerState.CRASHED}),
+    VmState.SOFT_DELETED: frozenset({PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED}),
 }
 
 

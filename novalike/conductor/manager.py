@@ -10,6 +10,7 @@ from typing import Any
 from novalike.conductor.actions import Actions
 from novalike.conductor.desired_state import DesiredStateEndpoint
 from novalike.conductor.engine import Engine, World
+from novalike.conductor.reclaim import Reclaim
 from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
 from novalike.conductor.tasks.build import BuildTask
@@ -85,7 +86,8 @@ class ConductorManager:
         actions = Actions(world, cell)
         self.tasks = TasksEndpoint(engine, cell, self.workers)
         self.reports = HostReportsEndpoint(world, cell, actions)
-        reconcilers = Reconcilers(world)
+        reclaim = Reclaim(world)
+        reconcilers = Reconcilers(world, more=(reclaim.quota,))
         self.endpoints = (self.tasks, self.reports, DesiredStateEndpoint(world.cells, world.clock))
         sweep = conf.conductor.sweep_interval
         self.periodics = (
@@ -93,6 +95,7 @@ class ConductorManager:
             Periodic("actions", sweep, actions.sweep, delay=sweep / 2),
             Periodic("heartbeats", conf.conductor.heartbeat_batch_interval, self.reports.flush),
             Periodic("debts", 10.0, self.reports.ask_for_debts, delay=5.0),
+            Periodic("reclaim", min(60.0, conf.reclaim_instance_interval), reclaim.reclaim, delay=10.0),
             Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),
         )
 

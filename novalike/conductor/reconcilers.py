@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -18,12 +19,13 @@ UNCONFIRMED_AGE = 60_000
 class Reconcilers:
     """All repairs of one control plane; each is safe to run at any time, by several conductors at once."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, more: Sequence[Callable[[], None]] = ()) -> None:
         self._world = world
+        self._more = tuple(more)
 
     def run(self) -> None:
         """Run every repair; one that fails does not keep the others from running."""
-        for repair in (self.quota_rows, self.claims, self.console_tokens):
+        for repair in (self.quota_rows, self.claims, self.console_tokens, *self._more):
             try:
                 repair()
             except Exception:

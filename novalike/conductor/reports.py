@@ -78,7 +78,7 @@ class HostReportsEndpoint(HostReports):
         self._cell.write(hosts.report_usage, host, node, usage)
 
     def action_done(self, ctxt: RequestContext, *, outcome: Outcome) -> None:
-        if not self._cell.write(instance_actions.finish, outcome, now=self._world.clock.now()):
+        if not self._actions.finish(outcome):
             LOG.info("an outcome of instance %s came too late: %s", outcome.fence.instance_uuid, outcome.error or "success")
 
     def power_changed(self, ctxt: RequestContext, *, changes: list[PowerChange]) -> None:

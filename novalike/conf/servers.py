@@ -14,5 +14,9 @@ OPTIONS = [
         "max_servers_per_request", default=1000, min=1,
         help="Most servers which one request creates; asking for more is refused. (Nova: no limit but the quota.)",
     ),
+    cfg.IntOpt("reclaim_instance_interval", default=0, help=(
+        "Seconds for which a deleted server can be restored before it is removed for good. 0 or less: deleted at once. "
+        "Conductors and APIs need the same value."
+    )),
     cfg.BoolOpt("force_config_drive", default=False, help="Give every new server a config drive."),
 ]

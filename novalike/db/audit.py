@@ -61,10 +61,12 @@ def leftovers(
     """
     found: list[Leftover] = []
     live: set[str] = set()
+    uncounted: set[str] = set()
     for database in cells:
         found += database.fetch(in_cell, ratios=ratios or Ratios(), grace=grace, idle=idle)
         live |= database.fetch(_live_instances)
-    found += cells.shared.fetch(in_global, live, grace=grace)
+        uncounted |= database.fetch(_live_instances, InstanceRow.vm_state == VmState.SOFT_DELETED)
+    found += cells.shared.fetch(in_global, live, uncounted, grace=grace)
     return tuple(found)
 
 
@@ -76,13 +78,15 @@ def in_cell(session: Session, *, ratios: Ratios, grace: float = 0.0, idle: bool 
     return found
 
 
-def in_global(session: Session, live: Collection[str], *, grace: float = 0.0) -> list[Leftover]:
-    """Answer what is wrong in GLOBAL, given the uuids of all instances which are not deleted."""
-    return [*_mappings(session, live, grace), *_ports(session, live), *_members(session, live)]
+def in_global(
+    session: Session, live: Collection[str], uncounted: Collection[str] = (), *, grace: float = 0.0,
+) -> list[Leftover]:
+    """Answer what is wrong in GLOBAL, given the uuids of all instances which are not deleted, and of those which are soft-deleted."""
+    return [*_mappings(session, live, uncounted, grace), *_ports(session, live), *_members(session, live)]
 
 
-def _live_instances(session: Session) -> set[str]:
-    return set(session.scalars(sa.select(InstanceRow.uuid).where(InstanceRow.deleted == 0)))
+def _live_instances(session: Session, *conditions: sa.ColumnElement[bool]) -> set[str]:
+    return set(session.scalars(sa.select(InstanceRow.uuid).where(InstanceRow.deleted == 0, *conditions)))
 
 
 def _claims(session: Session) -> Iterator[Leftover]:
@@ -195,7 +199,7 @@ def _busy(session: Session) -> Iterator[Leftover]:
         yield Leftover("instance", uuid, f"is {task_state}")
 
 
-def _mappings(session: Session, live: Collection[str], grace: float) -> Iterator[Leftover]:
+def _mappings(session: Session, live: Collection[str], uncounted: Collection[str], grace: float) -> Iterator[Leftover]:
     late = now_ms() - int(grace * 1000)
     rows = session.execute(sa.select(
         InstanceMapping.uuid, sa.case((InstanceMapping.released_at.is_(None), 0), else_=1),
@@ -204,8 +208,10 @@ def _mappings(session: Session, live: Collection[str], grace: float) -> Iterator
     mapped = set()
     for uuid, released, young in rows:
         mapped.add(uuid)
-        if released and uuid in live:
+        if released and uuid in live and uuid not in uncounted:
             yield Leftover("mapping", uuid, "no longer counts against the quota, but its instance is there")
+        elif not released and uuid in uncounted and not young:
+            yield Leftover("mapping", uuid, "counts against the quota, but its instance is soft-deleted")
         elif not released and uuid not in live and not young:
             yield Leftover("mapping", uuid, "counts against the quota, but its instance is gone")
     for uuid in _absent(session, InstanceMapping.uuid, set(live) - mapped):

@@ -23,6 +23,8 @@ from novalike.objects.tasks import Caller, Fence, Outcome
 
 #: Milliseconds after which an unanswered action is sent again (heartbeats of a host which works on it push this on).
 RESEND = 15_000
+#: Actions which may wait for a durable task to be undone.
+_WAITING = ("soft_delete",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ class DueAction:
     arguments: dict[str, str]
     overdue: bool
     block_devices: tuple[BlockDevice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An action which has ended; `error` None means well."""
+
+    instance_uuid: str
+    action: str
+    request_id: str
+    error: str | None = None
 
 
 def begin(
@@ -59,8 +71,29 @@ def begin(
     return Fence(instance_uuid=instance.uuid, operation_id=operation, sequence=0, epoch=instance.epoch)
 
 
-def finish(session: Session, outcome: Outcome, *, now: datetime) -> bool:
-    """End the action which an outcome belongs to; False when it is over already or a newer operation owns the instance.
+def wait_for_task(session: Session, row: InstanceRow, action: str, caller: Caller, *, now: datetime) -> None:
+    """Accept an action which begins when the durable task that is being undone has gone (see `begin_waiting`)."""
+    rule = ACTIONS[action]
+    row.task_state = rule.sets
+    row.updated_at = now
+    row.action_id, row.action_name, row.action_request_id = str(uuid_module.uuid4()), action, caller.request_id
+    row.action_arguments, row.action_wake_at, row.action_deadline = {}, None, None
+    action_log.start(session, rule.name, row.uuid, caller, now)
+
+
+def begin_waiting(session: Session, instance_uuid: str) -> None:
+    """A durable task was undone: an action which waited for that is due now."""
+    row = InstanceRow
+    session.execute(
+        sa.update(row).where(row.uuid == instance_uuid, row.action_name.in_(_WAITING), row.action_wake_at.is_(None)).values(
+            task_state=sa.case({name: ACTIONS[name].sets for name in _WAITING}, value=row.action_name),
+            action_wake_at=now_ms(), action_deadline=now_ms() + max(ACTIONS[name].deadline for name in _WAITING) * 1000,
+        ).execution_options(synchronize_session=False),
+    )
+
+
+def finish(session: Session, outcome: Outcome, *, now: datetime) -> Ended | None:
+    """End the action which an outcome belongs to; None when it is over already or a newer operation owns the instance.
 
     Success moves vm_state to the action's end. Failure keeps the vm_state (or sets the action's `on_failure`), and records
     a fault; nothing stays in a task_state either way.
@@ -73,8 +106,9 @@ def finish(session: Session, outcome: Outcome, *, now: datetime) -> bool:
         ).with_for_update(),
     ).scalar_one_or_none()
     if row is None or row.action_name is None:
-        return False
-    rule = ACTIONS[row.action_name]
+        return None
+    action = row.action_name
+    rule = ACTIONS[action]
     request_id = row.action_request_id or ""
     if outcome.error is None:
         if rule.ends is not None:
@@ -92,7 +126,7 @@ def finish(session: Session, outcome: Outcome, *, now: datetime) -> bool:
         session, row.uuid, request_id, event=f"compute_{row_event(rule.name)}", now=now, error=outcome.error, details=outcome.details,
         host=outcome.host, started=outcome.started_at,
     )
-    return True
+    return Ended(row.uuid, action, request_id, outcome.error)
 
 
 def row_event(action: str) -> str:
@@ -163,6 +197,8 @@ def power_changed(session: Session, uuid: str, host: str, epoch: int, power: int
         return "stop"
     if row.vm_state == VmState.STOPPED and power == PowerState.RUNNING:
         return "stop"
+    if row.vm_state == VmState.SOFT_DELETED and power == PowerState.RUNNING:
+        return "soft_delete"
     if row.vm_state in {VmState.PAUSED, VmState.SUSPENDED} and off:
         row.vm_state = VmState.STOPPED
         row.updated_at = now

@@ -30,6 +30,44 @@ def reserve(
     `cores` and `ram` (MiB) are those of one instance; `defaults` the limits where none were set. At least `minimum`
     (default: all) and at most all uuids are granted. Raises OverQuota, in Nova's words.
     """
+    least = len(uuids) if minimum is None else minimum
+    granted = list(uuids[:_granted(session, project_id, user_id, least=least, cores=cores, ram=ram, defaults=defaults)])
+    session.execute(_RESERVE, [
+        {
+            "uuid": uuid, "cell": cell, "project_id": project_id, "user_id": user_id, "cores": cores, "ram": ram,
+            "confirmed": 0, "released_at": None,
+        } for uuid in granted
+    ])
+    return granted
+
+
+def retake(session: Session, uuid: str, *, defaults: Mapping[str, int]) -> None:
+    """Count an instance again whose quota was given back (a soft-deleted one is restored). Raises OverQuota. Fine when it counts."""
+    row = session.execute(sa.select(InstanceMapping).where(InstanceMapping.uuid == uuid)).scalar_one_or_none()
+    if row is None or row.released_at is None:
+        return
+    _granted(session, row.project_id, row.user_id, least=1, cores=row.cores, ram=row.ram, defaults=defaults)
+    hold(session, uuid)
+
+
+def hold(session: Session, uuid: str) -> None:
+    """Count an instance, whatever the limits: it is there."""
+    session.execute(
+        sa.update(InstanceMapping).where(InstanceMapping.uuid == uuid, InstanceMapping.released_at.is_not(None))
+        .values(released_at=None).execution_options(synchronize_session=False),
+    )
+
+
+def counted(session: Session, uuids: Sequence[str]) -> list[str]:
+    """Answer those of the uuids whose instances count."""
+    query = sa.select(InstanceMapping.uuid).where(InstanceMapping.uuid.in_(list(uuids)), InstanceMapping.released_at.is_(None))
+    return list(session.scalars(query)) if uuids else []
+
+
+def _granted(
+    session: Session, project_id: str, user_id: str, *, least: int, cores: int, ram: int, defaults: Mapping[str, int],
+) -> int:
+    """Lock the project's row, and answer how many more instances of this size it may have. Raises OverQuota below `least`."""
     quotas.lock(session, f"project:{project_id}")
     limits, own = quotas.both_limits(session, project_id, user_id, defaults)
     used = quotas.usage(session, project_id)
@@ -39,16 +77,9 @@ def reserve(
         room_of_user = _room(own, used_by_user, cores, ram)
         if room_of_user < room:
             limits, used, room = own, used_by_user, room_of_user
-    if room < (len(uuids) if minimum is None else minimum):
-        raise _over(limits, used, count=len(uuids) if minimum is None else minimum, cores=cores, ram=ram)
-    granted = list(uuids[:room])
-    session.execute(_RESERVE, [
-        {
-            "uuid": uuid, "cell": cell, "project_id": project_id, "user_id": user_id, "cores": cores, "ram": ram,
-            "confirmed": 0, "released_at": None,
-        } for uuid in granted
-    ])
-    return granted
+    if room < least:
+        raise _over(limits, used, count=least, cores=cores, ram=ram)
+    return room
 
 
 def _room(limits: Mapping[str, int], used: Usage, cores: int, ram: int) -> int:

@@ -149,6 +149,21 @@ def remove(session: Session, task: Task, owner: str) -> None:
         raise Fenced(f"Task {task.id} is in other hands.")
 
 
+def cancel(session: Session, row: TaskRow, *, epoch: int, reason: str) -> None:
+    """Have a task undone, of which the caller holds the row's lock: whoever has leased it gets Fenced.
+
+    `epoch` is the instance's new one, with which the undo's orders are sent.
+    """
+    row.epoch = epoch
+    row.sequence += 1
+    row.lease_owner = row.lease_until = row.waiting_host = None
+    row.wake_at = now_ms()
+    if not row.undoing or row.failure is None:
+        row.undoing, row.step, row.failure = 1, "", reason
+        row.deadline = now_ms() + FIRST_DEADLINE
+    session.flush()
+
+
 def due(session: Session, *, limit: int = 100, grace: int = 1000) -> list[str]:
     """Answer the ids of tasks that somebody should look at now, those waiting longest first.
 

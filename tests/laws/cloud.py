@@ -36,7 +36,7 @@ from novalike.db.models.mappings import InstanceMapping
 from novalike.db.models.tasks import TaskRow
 from novalike.exception import NovalikeError
 from novalike.objects.network_info import RequestedNetwork
-from novalike.objects.tasks import ActionOrder, BuildState, Outcome
+from novalike.objects.tasks import ActionOrder, BuildState, Fence, Outcome
 from novalike.rpc import conductor as rpc_conductor
 from novalike.rpc import serializer
 from novalike.rpc.compute import Lifecycle
@@ -44,7 +44,7 @@ from novalike.rpc.engine import methods
 from novalike.scheduler.manager import SchedulerManager
 from novalike.vault import Vault
 from novalike.virt.fake.driver import FakeDriver
-from novalike.virt.fake.faults import Fault
+from novalike.virt.fake.faults import OPERATIONS, Fault
 from novalike.virt.fake.hypervisor import FakeHypervisor
 from tests import schema
 from tests.factories_instances import CALLER, NOW, instance
@@ -173,7 +173,7 @@ class CrashingDriver:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._driver, name)
-        if name not in {"spawn", "destroy", "power_on", "power_off", "reboot"}:
+        if name not in OPERATIONS:
             return found
 
         def passed(*args: Any, **kwargs: Any) -> Any:
@@ -300,13 +300,13 @@ class SimulatedCloud:
 
     def start_conductor(self) -> None:
         """Start a conductor; one that crashed is simply forgotten."""
-        world = World(
+        self.world = World(
             conf=self.conf, clock=Clock(), cells=self.cells, scheduler=self, compute=self.compute, networks=self.ports, images=None,  # type: ignore[arg-type]
             vault=self.vault, owner=owner_name("conductor"),
         )
-        self.engine = Engine(world, KINDS)
-        self.actions = Actions(world, self.database)
-        self.reports = HostReportsEndpoint(world, self.database, self.actions)
+        self.engine = Engine(self.world, KINDS)
+        self.actions = Actions(self.world, self.database)
+        self.reports = HostReportsEndpoint(self.world, self.database, self.actions)
 
     def select_host(self, ctxt: RequestContext, *, spec: Any) -> Any:
         """The conductor's call to the scheduler is a point too."""
@@ -359,7 +359,10 @@ class SimulatedCloud:
     def act(self, uuid: str, action: str) -> None:
         """Accept a single-host action as the API does, and put its order on the wire."""
         server = self.server(uuid)
-        fence = Database.write(self.database, instance_actions.begin, server, action, CALLER, now=NOW)
+        self.order(server, action, Database.write(self.database, instance_actions.begin, server, action, CALLER, now=NOW))
+
+    def order(self, server: Any, action: str, fence: Fence) -> None:
+        """Put the order of an accepted single-host action on the wire."""
         order = ActionOrder(fence=fence, action=action, instance=server, vifs=server.network_info)
         mail = Mail(self.wire, Lifecycle, server.host, lambda: self.hosts[server.host].endpoint(Lifecycle), lambda name: None)
         mail.act(service_context(), order=order)

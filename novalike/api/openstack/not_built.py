@@ -145,11 +145,8 @@ GROUPS = (
     Group(NOT_BUILT, "evacuation", _actions(_SERVER, "evacuate")),
     Group(NOT_BUILT, "rebuild", _actions(_SERVER, "rebuild")),
     Group(NOT_BUILT, "snapshots", _actions(_SERVER, "createImage createBackup")),
-    Group(NOT_BUILT, "pausing and suspending", _actions(_SERVER, "pause unpause suspend resume")),
     Group(NOT_BUILT, "rescue", _actions(_SERVER, "rescue unrescue")),
     Group(NOT_BUILT, "shelving", _actions(_SERVER, "shelve shelveOffload unshelve")),
-    Group(NOT_BUILT, "deferred deletion", _actions(_SERVER, "restore")),
-    Group(NOT_BUILT, "crash dumps", _actions(_SERVER, "trigger_crash_dump"), since="2.17"),
     Group(NOT_BUILT, "setting a guest's password", _actions(_SERVER, "changePassword")),
     Group(NOT_BUILT, "network injection", _actions(_SERVER, "injectNetworkInfo")),
     Group(NOT_BUILT, "security groups of servers", (

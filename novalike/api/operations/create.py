@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
-from novalike.api.operations import disks, images, names, quotas, zones
+from novalike.api.operations import disks, images, names, notices, quotas, zones
 from novalike.api.operations.disks import RequestedDisk
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -118,6 +118,7 @@ class Creator:
             for index, uuid in enumerate(uuids)
         ]
         stored, task_ids = self._store(ctxt, cell, new, state)
+        notices.created(services, ctxt, stored)
         services.doorbell.ring(ctxt, task_ids)
         return Created(instances=tuple(stored), reservation_id=reservation, admin_password=password)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from novalike.api.operations import notices
 from novalike.api.operations.create import caller_of
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -25,5 +26,6 @@ def accept(
         acceptance.begin_task, instance, operation, kind=kind, state=state, caller=caller_of(ctxt), now=services.clock.now(),
         pass_lock=ctxt.is_admin, values=values,
     )
+    notices.accepted(services, ctxt, instance)
     services.doorbell.ring(ctxt, [task_id])
     return task_id

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from novalike.api.operations import notices
 from novalike.api.operations.create import caller_of
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -42,13 +43,22 @@ class Servers:
     ) -> Instance:
         """Change fields which the API owns, under the row's lock; with `action` it is noted in the action log."""
         now = self._services.clock.now()
+        before: Instance | None = None
+
+        def noted(instance: Instance) -> dict[str, Any]:
+            nonlocal before
+            before = instance
+            return apply(instance)
 
         def run(session: Session) -> Instance:
-            changed = instances.change(session, uuid, now, apply)
+            changed = instances.change(session, uuid, now, noted)
             if action is not None:
                 action_log.start(session, action, uuid, caller_of(ctxt), now)
             return changed
-        return self.cell_of(uuid).write(run)
+        changed = self.cell_of(uuid).write(run)
+        if before is not None:
+            notices.changed(self._services, ctxt, before, changed, action)
+        return changed
 
 
 def check_lock(instance: Instance, *, pass_lock: bool) -> None:

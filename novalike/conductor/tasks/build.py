@@ -72,6 +72,7 @@ class Spawn(Step[BuildState]):
 
     name = "spawn"
     undo_on_retry = True
+    logged = False                               # with each failed attempt counted, see undo
 
     def wait_deadline(self, job: Job[BuildState]) -> int:
         return int(job.world.conf.conductor.build_timeout) + MARGIN

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from novalike.api.http.application import Request, Route
+from novalike.api.http.schema import wrapped
 from novalike.api.openstack.schemas import server_actions as schemas
 from novalike.api.operations import delete as deletes
 from novalike.api.operations import lifecycle
@@ -35,12 +36,6 @@ class _Actions:
             self._services, request.context, self._instance(request), action, pass_lock=request.context.is_admin,
         )
 
-    def start(self, request: Request) -> None:
-        self._act(request, "start")
-
-    def stop(self, request: Request) -> None:
-        self._act(request, "stop")
-
     def reboot(self, request: Request) -> None:
         self._act(request, f"reboot_{request.body_value['reboot']['type'].lower()}")
 
@@ -51,7 +46,14 @@ class _Actions:
         return {"output": _CONTROL.sub("", text)}
 
     def force_delete(self, request: Request) -> None:
-        deletes.delete(self._services, request.context, self._instance(request), pass_lock=request.context.is_admin)
+        deletes.destroy(self._services, request.context, self._instance(request), pass_lock=request.context.is_admin)
+
+    def restore(self, request: Request) -> None:
+        deletes.restore(self._services, request.context, self._instance(request), pass_lock=request.context.is_admin)
+
+    def single(self, action: str) -> Any:
+        """Answer the handler of a single-host action which takes no arguments."""
+        return lambda request: self._act(request, action)
 
     def lock(self, request: Request) -> None:
         instance = self._instance(request)
@@ -80,23 +82,33 @@ class _Actions:
             state_resets.reset, instance.uuid, VmState(request.body_value["os-resetState"]["state"]), caller_of(request.context),
             now=self._services.clock.now(),
         )
+        notices.accepted(self._services, request.context, instance)
 
 
 def routes(services: ApiServices) -> tuple[Route, ...]:
     """Answer the routes of actions on servers."""
     of = _Actions(services)
 
-    def action(word: str, handler: Any, rule: str, body: Any, *, status: int = 202) -> Route:
+    def action(word: str, handler: Any, rule: str, body: Any, *, status: int = 202, since: str | None = None) -> Route:
         return Route(
-            method="POST", path=_PATH, action=word, handler=handler, rule=f"{_API}:{rule}", body=body, status=status,
+            method="POST", path=_PATH, action=word, handler=handler, rule=f"{_API}:{rule}", body=body, status=status, since=since,
         )
+
+    def plain(word: str, handler: Any, rule: str) -> Route:
+        return action(word, handler, rule, wrapped(word, schemas.ANYTHING))
     return (
-        action("os-start", of.start, "servers:start", schemas.START),
-        action("os-stop", of.stop, "servers:stop", schemas.STOP),
+        plain("os-start", of.single("start"), "servers:start"),
+        plain("os-stop", of.single("stop"), "servers:stop"),
+        plain("pause", of.single("pause"), "os-pause-server:pause"),
+        plain("unpause", of.single("unpause"), "os-pause-server:unpause"),
+        plain("suspend", of.single("suspend"), "os-suspend-server:suspend"),
+        plain("resume", of.single("resume"), "os-suspend-server:resume"),
+        plain("restore", of.restore, "os-deferred-delete:restore"),
+        action("trigger_crash_dump", of.single("trigger_crash_dump"), "servers:trigger_crash_dump", schemas.CRASH_DUMP, since="2.17"),
         action("reboot", of.reboot, "servers:reboot", schemas.REBOOT),
         action("os-getConsoleOutput", of.console_output, "os-console-output", schemas.CONSOLE_OUTPUT, status=200),
-        action("forceDelete", of.force_delete, "os-deferred-delete:force", schemas.FORCE_DELETE),
+        plain("forceDelete", of.force_delete, "os-deferred-delete:force"),
         action("lock", of.lock, "os-lock-server:lock", schemas.LOCK),
-        action("unlock", of.unlock, "os-lock-server:unlock", schemas.UNLOCK),
+        plain("unlock", of.unlock, "os-lock-server:unlock"),
         action("os-resetState", of.reset_state, "os-admin-actions:reset_state", schemas.RESET_STATE),
     )

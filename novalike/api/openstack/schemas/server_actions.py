@@ -8,9 +8,7 @@ from novalike.api.http.schema import Field, Object, wrapped
 
 #: What stands behind a word which needs nothing.
 ANYTHING: dict[str, Any] = {}
-START = wrapped("os-start", ANYTHING)
-STOP = wrapped("os-stop", ANYTHING)
-FORCE_DELETE = wrapped("forceDelete", ANYTHING)
+CRASH_DUMP = wrapped("trigger_crash_dump", {"type": "null"})
 REBOOT = wrapped("reboot", Object({
     "type": Field({"type": "string", "enum": ["HARD", "Hard", "hard", "SOFT", "Soft", "soft"]}, required=True),
 }))
@@ -23,7 +21,6 @@ LOCK = Object({"lock": (
         "locked_reason": Field({"type": "string", "minLength": 1, "maxLength": 255}),
     }, nullable=True), required=True, since="2.73"),
 )})
-UNLOCK = wrapped("unlock", ANYTHING)
 RESET_STATE = wrapped("os-resetState", Object({
     "state": Field({"type": "string", "enum": ["active", "error"]}, required=True),
 }))
