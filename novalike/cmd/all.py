@@ -86,6 +86,7 @@ def parts(conf: cfg.ConfigOpts, arguments: Sequence[str] | None = None) -> Itera
     one = wiring.Wiring(conf)
     prepare(conf, one)
     yield one.doorbell
+    yield one.notifier
     yield one.conductor()
     yield one.scheduler()
     if conf.compute_driver == "fake":

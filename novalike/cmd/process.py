@@ -10,13 +10,13 @@ from oslo_config import cfg
 
 from novalike import conf as configuration
 from novalike import log, service
-from novalike.rpc import transport
+from novalike.notifications import oslo as notifications
 
 
 def register(conf: cfg.ConfigOpts, options: Iterable[cfg.Opt] = ()) -> None:
     """Register all options of ours and of the libraries below on a ConfigOpts; `options` are of the command line."""
     configuration.register(conf)
-    transport.register(conf)
+    notifications.register(conf)
     log.register(conf)
     conf.register_cli_opts(options)
 

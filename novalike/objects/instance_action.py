@@ -33,3 +33,16 @@ class InstanceAction:
     updated_at: datetime
     message: str | None = None
     events: tuple[ActionEvent, ...] = ()
+
+
+#: (kind of durable task, step) -> the name of its event, where Nova has one for the same work.
+STEP_EVENTS = {
+    ("build", "place"): "conductor_schedule_and_build_instances",
+    ("build", "spawn"): "compute__do_build_and_run_instance",
+    ("delete", "destroy"): "compute_shutdown_instance",
+}
+
+
+def step_event(kind: str, step: str, *, on_host: bool = True) -> str:
+    """Answer the name of a step's event in the action log; `on_host`: a compute host does it, else the conductor."""
+    return STEP_EVENTS.get((kind, step)) or f"{'compute' if on_host else 'conductor'}_{step or kind}_instance"
