@@ -73,6 +73,7 @@ bootstrap_install() (
         printf '#!/bin/sh\nexit 101\n' > $policy; chmod +x $policy
     fi
     before=$(bootstrap_enabled)
+    DEBIAN_FRONTEND=noninteractive dpkg --configure -a || true       # an installation which was interrupted; else it does nothing
     # Lists of the last day may do. Where a package moved on since, they do not, and are fetched after all.
     { bootstrap_has_lists && bootstrap_apt "$@"; } ||
         { bootstrap_update && bootstrap_apt "$@"; } || exit 1
