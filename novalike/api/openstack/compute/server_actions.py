@@ -9,7 +9,7 @@ from novalike.api.http.application import Request, Route
 from novalike.api.http.schema import wrapped
 from novalike.api.openstack.schemas import server_actions as schemas
 from novalike.api.operations import delete as deletes
-from novalike.api.operations import lifecycle
+from novalike.api.operations import lifecycle, notices
 from novalike.api.operations.create import caller_of
 from novalike.api.operations.servers import Servers
 from novalike.api.services import ApiServices
