@@ -10,7 +10,7 @@ import contextlib
 import html
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from keystoneauth1.session import Session
 
 from novalike.context import RequestContext
 from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota, TooLarge, Unavailable
-from novalike.objects.image import Image, ImageSource
+from novalike.objects.image import Image, ImageSource, ImageTarget
 
 LOG = logging.getLogger(__name__)
 
@@ -48,10 +48,12 @@ class GlanceImageClient:
             raise NotFound(f"Image {image_id} could not be found.")
         return image
 
-    def list(self, ctxt: RequestContext, *, limit: int = 1000, marker: str | None = None) -> list[Image]:
+    def list(
+        self, ctxt: RequestContext, *, limit: int = 1000, marker: str | None = None, properties: Mapping[str, str] | None = None,
+    ) -> list[Image]:
         found: list[Image] = []
         while len(found) < limit:
-            asked = {"limit": str(min(limit, 1000))} | ({"marker": marker} if marker else {})
+            asked = {**(properties or {}), "limit": str(min(limit, 1000))} | ({"marker": marker} if marker else {})
             page = self._call(lambda asked=asked: self._glance.get(f"{self._base()}/images", params=asked)).json()  # type: ignore[misc]
             found += [image for image in map(_image, page["images"]) if self._sees(ctxt, image)]
             if not page["images"] or "next" not in page:
@@ -65,6 +67,18 @@ class GlanceImageClient:
             image_id=image.id, url=f"{base}/images/{image.id}/file", disk_format=image.disk_format or "raw",
             size=image.size, os_hash_algo=image.os_hash_algo, os_hash_value=image.os_hash_value,
         )
+
+    def target(self, ctxt: RequestContext, image: Image) -> ImageTarget:
+        return ImageTarget(image_id=image.id, url=f"{self._call(self._base)}/images/{image.id}/file")
+
+    def declare(self, ctxt: RequestContext, image_id: str, *, disk_format: str, container_format: str) -> Image:
+        self._mine(ctxt, image_id)
+        wanted = {"disk_format": disk_format, "container_format": container_format}
+        changes = [{"op": "replace", "path": f"/{name}", "value": value} for name, value in wanted.items()]
+        return _image(self._call(lambda: self._glance.patch(
+            f"{self._base()}/images/{image_id}", json=changes,
+            headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+        )).json())
 
     def create(self, ctxt: RequestContext, image: Image) -> Image:
         body = {name: getattr(image, name) for name in ("id", "name", "container_format", "disk_format", "min_disk", "min_ram")}

@@ -63,3 +63,16 @@ class ImageSource:
     size: int | None = None
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTarget:
+    """Where a hypervisor sends an image's bytes, for one operation.
+
+    `url` with `headers` is a plain HTTP PUT of application/octet-stream; the headers carry a signed ticket which expires (our
+    image service), or are empty where the host's own service user asks Glance.
+    """
+
+    image_id: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)

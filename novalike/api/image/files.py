@@ -12,7 +12,7 @@ from novalike.api.image import schemas
 from novalike.context import service_context
 from novalike.exception import Invalid, NotBuilt, TooLarge, Unauthorized
 from novalike.image.local.service import LocalImages
-from novalike.image.local.tickets import HEADER
+from novalike.image.local.tickets import HEADER, UPLOAD
 from novalike.objects.image import Image
 
 _BLOCK = 65536
@@ -25,9 +25,9 @@ class Files:
     def routes(self) -> list[Route]:
         one = "/v2/images/{image_id}"
         return [
-            # Public: a ticket may stand in a token's place. The handler checks.
+            # Public: a ticket may stand in a token's place. The handlers check.
             Route(method="GET", path=f"{one}/file", handler=self.download, rule=PUBLIC),
-            Route(method="PUT", path=f"{one}/file", handler=self.upload, rule="upload_image", stream=True, status=204),
+            Route(method="PUT", path=f"{one}/file", handler=self.upload, rule=PUBLIC, stream=True, status=204),
             Route(method="PUT", path=f"{one}/stage", handler=self.stage, rule="upload_image", stream=True, status=204),
             Route(method="POST", path=f"{one}/import", handler=self.import_image, rule="upload_image", body=schemas.IMPORT, status=202),
             Route(method="GET", path="/v2/info/import", handler=self.import_methods, rule="get_image"),
@@ -42,8 +42,7 @@ class Files:
             context = service_context(request.context.request_id)
         else:
             context = request.context
-            if context.user_id is None:
-                raise Unauthorized("The request you have made requires authentication.")
+            _need_token(request)
             request.authorize("download_image")
         image = self.images.get(context, image_id)
         if image.status not in {"active", "deactivated"}:
@@ -69,8 +68,19 @@ class Files:
         return response
 
     def upload(self, request: Request) -> None:
-        image = self._mine(request)
+        ticket = request.headers.get(HEADER)
+        if ticket is not None:
+            self._upload_by_ticket(request, ticket)
+            return
+        _need_token(request)
+        image = self._mine(request, "upload_image")
         self.images.upload(request.context, image.id, self._chunks(request))
+
+    def _upload_by_ticket(self, request: Request, ticket: str) -> None:
+        image_id = request.path_args["image_id"]
+        if not self.images.tickets.holds(ticket, image_id, UPLOAD):
+            raise Unauthorized("The image ticket is not valid (any more).")
+        self.images.upload_again(service_context(request.context.request_id), image_id, self._chunks(request))
 
     def stage(self, request: Request) -> None:
         image = self._mine(request)
@@ -88,9 +98,9 @@ class Files:
     def import_methods(self, request: Request) -> dict[str, Any]:
         return {"import-methods": {"description": "Import methods available.", "type": "array", "value": ["glance-direct"]}}
 
-    def _mine(self, request: Request) -> Image:
+    def _mine(self, request: Request, rule: str | None = None) -> Image:
         image = self.images.mine(request.context, request.path_args["image_id"])
-        request.authorize(request.route.rule, {"project_id": image.owner, "user_id": None})
+        request.authorize(rule or request.route.rule, {"project_id": image.owner, "user_id": None})
         return image
 
     def _chunks(self, request: Request) -> Iterator[bytes]:
@@ -105,6 +115,11 @@ class Files:
         if declared is None and not chunked:
             raise Invalid("The request has no body: neither Content-Length nor chunked Transfer-Encoding is given.")
         return body(request.environ["wsgi.input"], declared, expected)
+
+
+def _need_token(request: Request) -> None:
+    if request.context.user_id is None:
+        raise Unauthorized("The request you have made requires authentication.")
 
 
 def body(stream: Any, declared: int | None, expected: int | None) -> Iterator[bytes]:

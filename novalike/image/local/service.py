@@ -129,6 +129,15 @@ class LocalImages:
         self._fill(image, chunks, states=("queued",))
         return self.get(ctxt, image_id)
 
+    def upload_again(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
+        """Store an image's bytes as `upload` does, and take over from an upload which is under way.
+
+        For hypervisors: one which begins anew has lost what went before, whether we noticed already or not.
+        """
+        image = self._ready(self.mine(ctxt, image_id))
+        self._fill(image, chunks, states=("queued", "saving"))
+        return self.get(ctxt, image_id)
+
     def stage(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> None:
         """Keep bytes for a later import."""
         image = self.mine(ctxt, image_id)
@@ -175,7 +184,7 @@ class LocalImages:
         return image
 
     def _fill(self, image: Image, chunks: Iterable[bytes], *, states: tuple[str, ...]) -> None:
-        upload_id = self._begin(image, states=states, saving="saving" if states == ("queued",) else "importing")
+        upload_id = self._begin(image, states=states, saving="importing" if "uploading" in states else "saving")
         incoming = self.store.receive(upload_id)
         try:
             self._receive(image, upload_id, incoming, chunks, check=image.disk_format)

@@ -1,4 +1,4 @@
-"""Tickets: a signed permission to fetch one image's bytes, for a hypervisor which has no token."""
+"""Tickets: a signed permission to fetch, or to send, one image's bytes, for a hypervisor which has no token."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from novalike.db import secret_keys
 from novalike.db.engine import Database
 
 HEADER = "X-Image-Ticket"
+#: What a ticket is good for; one for the one is none for the other.
+READ, UPLOAD = "read", "upload"
 
 
 class Tickets:
@@ -21,20 +23,20 @@ class Tickets:
         self._lifetime = lifetime
         self._secret: bytes | None = None
 
-    def issue(self, image_id: str) -> str:
-        """Answer a ticket for reading this image, good for `lifetime` from now."""
+    def issue(self, image_id: str, purpose: str = READ) -> str:
+        """Answer a ticket for reading (or filling) this image, good for `lifetime` from now."""
         expires = str(int(self._clock.time()) + self._lifetime)
-        return f"{expires}.{self._signature(image_id, expires)}"
+        return f"{expires}.{self._signature(purpose, image_id, expires)}"
 
-    def holds(self, ticket: str, image_id: str) -> bool:
-        """Tell whether a ticket allows to read this image now."""
+    def holds(self, ticket: str, image_id: str, purpose: str = READ) -> bool:
+        """Tell whether a ticket allows to read (or fill) this image now."""
         expires, dot, signature = ticket.partition(".")
         if not dot or not expires.isascii() or not expires.isdecimal() or len(expires) > 12:
             return False
-        genuine = hmac.compare_digest(self._signature(image_id, expires).encode(), signature.encode(errors="replace"))
+        genuine = hmac.compare_digest(self._signature(purpose, image_id, expires).encode(), signature.encode(errors="replace"))
         return genuine and int(expires) > self._clock.time()
 
-    def _signature(self, image_id: str, expires: str) -> str:
+    def _signature(self, purpose: str, image_id: str, expires: str) -> str:
         if self._secret is None:
             self._secret = secret_keys.key(self._database, "image_ticket")
-        return hmac.new(self._secret, f"read {image_id} {expires}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret, f"{purpose} {image_id} {expires}".encode(), hashlib.sha256).hexdigest()

@@ -96,3 +96,18 @@ def test_ticket_opens_one_image_for_reading_only(member, nobody, images):
     assert nobody("PUT", path, b"x", Content_Type="application/octet-stream", X_Image_Ticket=ticket).status == 401
     assert nobody("DELETE", made["self"], X_Image_Ticket=ticket).status == 401
     assert member.get(path, X_Image_Ticket="forged").status == 401
+
+
+def test_upload_ticket_fills_one_image_and_opens_nothing(member, nobody, images):
+    made, other = member.create(visibility="private"), member.create(visibility="private")
+    target = LocalImageClient(images).target(member.context, images.get(member.context, made["id"]))
+    ticket = target.headers[HEADER]
+    path = target.url.removeprefix("http://127.0.0.1:9292")
+    send = {"Content_Type": "application/octet-stream", "X_Image_Ticket": ticket}
+    assert nobody("PUT", path, b"content", Content_Type="application/octet-stream").status == 401
+    assert nobody("PUT", other["file"], b"content", **send).status == 401
+    assert nobody("PUT", f"{made['self']}/stage", b"content", **send).status == 401
+    assert nobody("PUT", path, b"content", **send).status == 204
+    assert member.get(made["file"]).body == b"content"
+    assert nobody.get(path, X_Image_Ticket=ticket).status == 401, "it reads nothing"
+    assert nobody("PUT", path, b"other", **send).status == 409, "a complete image is not changed"

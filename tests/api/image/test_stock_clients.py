@@ -90,6 +90,10 @@ def test_our_glance_client(urls, services):
     assert (made.status, made.owner, made.properties["instance_uuid"]) == ("queued", "alice", "i")
     with pytest.raises(Invalid, match="disk_format"):
         client.upload(alice, made.id, [b"no qcow2"])
+    assert [image.id for image in client.list(alice, properties={"instance_uuid": "i"})] == [made.id]
+    assert client.list(alice, properties={"instance_uuid": "other"}) == []
+    assert client.declare(alice, made.id, disk_format="vdi", container_format="bare").disk_format == "vdi"
+    assert client.target(alice, made).url.endswith(f"/v2/images/{made.id}/file")
     client.delete(alice, made.id)
     made = client.create(alice, Image(id="22222222-2222-4222-8222-222222222222", disk_format="raw", container_format="bare"))
     with pytest.raises(NotFound):

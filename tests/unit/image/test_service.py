@@ -283,3 +283,33 @@ def test_orphaned_contents_are_collected(images, tmp_path, files):
     images.collect()
     assert not orphan.exists()
     assert len(files()) == 1
+
+
+def test_a_hypervisor_takes_over_from_its_own_upload_which_hangs(images):
+    queued(images)
+    def hanging():
+        yield b"old"
+        images.upload_again(ADMIN, ONE, [b"new"])
+        yield b"old"
+    with pytest.raises(NotFound):
+        images.upload(ALICE, ONE, hanging())
+    done = images.get(ALICE, ONE)
+    assert (done.status, b"".join(images.read(ALICE, done))) == ("active", b"new")
+
+
+def test_a_format_is_declared_before_the_bytes_come(images):
+    client = LocalImageClient(images)
+    queued(images)
+    assert client.declare(ADMIN, ONE, disk_format="qcow2", container_format="bare").disk_format == "qcow2"
+    client.declare(ADMIN, ONE, disk_format="raw", container_format="bare")
+    images.upload(ALICE, ONE, [b"bytes"])
+    assert client.declare(ADMIN, ONE, disk_format="raw", container_format="bare").status == "active"
+    with pytest.raises(Conflict):
+        client.declare(ADMIN, ONE, disk_format="qcow2", container_format="bare")
+
+
+def test_images_are_found_by_their_properties(images):
+    client = LocalImageClient(images)
+    queued(images, properties={"image_type": "backup", "backup_type": "daily"})
+    queued(images, TWO, properties={"image_type": "backup", "backup_type": "weekly"})
+    assert [image.id for image in client.list(ADMIN, properties={"image_type": "backup", "backup_type": "daily"})] == [ONE]
