@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, NoReturn
+
+from stevedore import NamedExtensionManager
 
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.options import Options
@@ -17,21 +18,34 @@ _ALL = {"all", "nova.scheduler.weights.all_weighers"}
 
 def load_filters(names: Sequence[str], options: Options) -> tuple[Filter, ...]:
     """Build the named filters, in this order. Raises ValueError for a name nobody provides, listing those there are."""
-    return tuple(_load(FILTERS, name)(options) for name in names)
+    return tuple(plugin(options) for plugin in _load(FILTERS, names))
 
 
 def load_weighers(names: Sequence[str], options: Options) -> tuple[Weigher, ...]:
     """Build the named weighers, or all. Raises ValueError as load_filters does."""
     if _ALL & set(names):
-        names = sorted(entry_points(group=WEIGHERS).names)
-    return tuple(_load(WEIGHERS, name)(options) for name in names)
+        names = _known(WEIGHERS)
+    return tuple(plugin(options) for plugin in _load(WEIGHERS, names))
 
 
-def _load(group: str, name: str) -> Any:
+def _load(group: str, names: Sequence[str]) -> list[Any]:
     # A full path such as nova.scheduler.weights.ram.RAMWeigher names the class at its end.
-    short = name.rpartition(".")[2]
-    found = entry_points(group=group, name=short)
-    if not found:
-        known = ", ".join(sorted(entry_points(group=group).names))
-        raise ValueError(f"There is no {group.rpartition('.')[2][:-1]} {name}; there are {known}")
-    return next(iter(found)).load()
+    short = [name.rpartition(".")[2] for name in names]
+    found = _manager(group, short)
+    for name, wanted in zip(names, short, strict=True):
+        if wanted not in found:
+            raise ValueError(f"There is no {group.rpartition('.')[2][:-1]} {name}; there are {', '.join(_known(group))}")
+    return [found[wanted].plugin for wanted in short]
+
+
+def _known(group: str) -> list[str]:
+    return sorted(set(_manager(group, ()).entry_points_names()))
+
+
+def _manager(group: str, names: Sequence[str]) -> NamedExtensionManager[Any]:
+    # stevedore keeps what the installed packages provide; importlib.metadata would read the files of all of them for each name.
+    return NamedExtensionManager(group, names, on_load_failure_callback=_fail, on_missing_entrypoints_callback=None)
+
+
+def _fail(_manager: object, _entry_point: object, error: BaseException) -> NoReturn:
+    raise error
