@@ -15,7 +15,9 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
@@ -43,6 +45,7 @@ OPTIONS = [
 
 def main() -> None:
     """Run until told to stop."""
+    wiring.collect_seldom()                      # a quarter of a second: nearly nothing of what a start makes is garbage
     conf = configure()
     process.run(conf, lambda: parts(conf), ready=lambda: announce(conf))
 
@@ -85,6 +88,17 @@ def parts(conf: cfg.ConfigOpts, arguments: Sequence[str] | None = None) -> Itera
     """Answer the parts of the cloud in the order in which they start; the APIs come last."""
     one = wiring.Wiring(conf)
     prepare(conf, one)
+    # Hashing a password takes a good part of a second in a native thread; the daemons are loaded meanwhile.
+    with ThreadPoolExecutor(1, "accounts") as thread:
+        accounts = thread.submit(make_accounts, conf, one, one.local["identity"])
+        yield from daemons(conf, one, arguments)
+        apis = one.http("all", conf.listen, conf.port, one.api_services())
+        accounts.result()                        # nobody is let in before; and without accounts nothing starts
+        yield apis
+
+
+def daemons(conf: cfg.ConfigOpts, one: wiring.Wiring, arguments: Sequence[str] | None) -> Iterator[service.Part]:
+    """Answer everything but the APIs."""
     yield one.doorbell
     yield one.notifier
     yield one.conductor()
@@ -97,28 +111,29 @@ def parts(conf: cfg.ConfigOpts, arguments: Sequence[str] | None = None) -> Itera
         yield one.hypervisor()
     for name in one.local:
         yield from one.chores(name)
-    yield one.http("all", conf.listen, conf.port, one.api_services())
 
 
 def prepare(conf: cfg.ConfigOpts, one: wiring.Wiring) -> None:
-    """Bring the database to this version, and make the first accounts, flavors and secrets if there are none."""
+    """Bring the database to this version, and make secrets if there are none."""
     from novalike.db import migrations, secret_keys
 
     migrations.sync(one.cells)
     if not conf.neutron.metadata_proxy_shared_secret:
         secret = secret_keys.key(one.cells.shared, "metadata-proxy").hex()
         conf.set_default("metadata_proxy_shared_secret", secret, group="neutron")
+
+
+def make_accounts(conf: cfg.ConfigOpts, one: wiring.Wiring, identity: Any) -> None:
+    """Make the first accounts and flavors if there are none, and the openrc which tells of them."""
     openrc = Path(conf.state_path) / "openrc"
     if not openrc.exists():
         password = conf.admin_password or secrets.token_urlsafe(12)
-        one.local["identity"].bootstrap(
-            admin_password=password, demo_password=conf.demo_password, reset_passwords=True,
-        )
+        identity.bootstrap(admin_password=password, demo_password=conf.demo_password, reset_passwords=True)
         if conf.defaults:
             _flavors(one)
         _write_openrc(openrc, conf, password)
     else:
-        one.local["identity"].bootstrap(admin_password="")       # the catalog follows the port; accounts stay
+        identity.bootstrap(admin_password="")    # the catalog follows the port; accounts stay
 
 
 def _flavors(one: wiring.Wiring) -> None:
