@@ -57,8 +57,9 @@ class Stack:
 
     # -- up
 
-    def up(self, wanted: Settings) -> None:
-        """Start everything that does not run. Raises RuntimeError or TimeoutError with the end of the guilty log."""
+    def up(self, wanted: Settings) -> Client:
+        """Start everything that does not run; answer an administrator's client which is logged in. Raises RuntimeError or
+        TimeoutError with the end of the guilty log."""
         if wanted.shape == "embedded" and wanted.driver == "libvirt" and wanted.computes > 1:
             raise RuntimeError("one process runs the guests of one host; choose --shape single for several")
         self.settings = wanted
@@ -69,12 +70,9 @@ class Stack:
             self.settings = wanted = replace(wanted, address=address)
         wanted.save(self.state)
         credentials.write(wanted, self.state)
-        if wanted.shape == "embedded":
-            self._up_embedded()
-        else:
-            self._up_single()
+        return self._up_embedded() if wanted.shape == "embedded" else self._up_single()
 
-    def _up_embedded(self) -> None:
+    def _up_embedded(self) -> Client:
         settings = self._settings()
         # Command line options stand in the file, too: everybody can read a process's arguments.
         shared: dict[str, object] = {
@@ -92,8 +90,9 @@ class Stack:
             self.start(self.daemons()[0])
             client = self.wait_for_apis()
             self._wait_for_computes(settings.computes, client)
+        return client
 
-    def _up_single(self) -> None:
+    def _up_single(self) -> Client:
         settings = self._settings()
         with concurrent.futures.ThreadPoolExecutor() as together, step("MariaDB and RabbitMQ"):
             database = together.submit(mariadb.start, self.state / "mariadb", settings.ports["mariadb"])
@@ -134,6 +133,7 @@ class Stack:
             client = self.wait_for_apis()
         with step(f"{settings.computes} compute host{'s' if settings.computes > 1 else ''} up"):
             self._wait_for_computes(settings.computes, client)
+        return client
 
     def _up_node(self, number: int, hypervisor: dict[str, object]) -> None:
         uri, own = self._up_hypervisor(number)
@@ -179,7 +179,11 @@ class Stack:
 
     def start(self, daemon: Daemon) -> int:
         """Start a daemon unless it runs; answer its pid."""
-        environment = {"PYTHONPATH": f"{TOP}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            "PYTHONPATH": f"{TOP}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep), "PYTHONUNBUFFERED": "1",
+            # As on a machine where nobody set it (empty is unset): compiling novalike costs each daemon a second of CPU.
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
         return processes.start(daemon.name, daemon.command(), self.state / "run", environment=environment)
 
     def end(self, name: str) -> None:
