@@ -80,7 +80,7 @@ class ComputeDaemon:
         self.manager = ComputeManager(
             self.conf, self.clock, self.driver, self.conductor, self.conductor, str(self._tmp_path), stop_timeout=5,
         )
-        self.builds, self.lifecycle, self.console, self.refresher = self.manager.endpoints
+        self.builds, self.lifecycle, self.console, self.refresher = self.manager.endpoints[:4]
         self._periodics = {periodic.name: periodic.function for periodic in self.manager.periodics}
 
     def start(self) -> ComputeDaemon:

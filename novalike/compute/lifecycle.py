@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 
 from novalike.compute.host import ComputeHost
 from novalike.compute.orders import Work
 from novalike.context import RequestContext
-from novalike.exception import NotBuilt, NotFound
+from novalike.exception import NotBuilt, NovalikeError
 from novalike.objects.tasks import ActionOrder, Outcome
 from novalike.rpc.compute import Lifecycle
-from novalike.virt.driver import CrashDumps, SpawnRequest, Suspending
-
-LOG = logging.getLogger(__name__)
+from novalike.virt.driver import CrashDumps, Rescuer, SpawnRequest, Suspending
 
 #: Actions which wait for the guest, and are cut short when the server is deleted meanwhile.
 PATIENT = frozenset({"stop", "reboot_soft", "soft_delete", "suspend"})
+#: Actions which are not done again when the daemon died at them: a guest would see them twice.
+ONCE = frozenset({"trigger_crash_dump"})
 FALSE = frozenset({"false", "no", "0"})
 
 
@@ -34,6 +33,7 @@ class LifecycleEndpoint(Lifecycle):
             "unpause": lambda order: self._suspending().unpause(order.instance.uuid),
             "suspend": lambda order: self._suspending().suspend(order.instance.uuid),
             "resume": lambda order: self._suspending().resume(request(order)),
+            "unrescue": self._unrescue,
             "trigger_crash_dump": self._crash,
             "soft_delete": self._stop,
             "restore": self._start,
@@ -41,12 +41,14 @@ class LifecycleEndpoint(Lifecycle):
 
     def act(self, ctxt: RequestContext, *, order: ActionOrder) -> None:
         self._host.orders.accept(Work(
-            ctxt=ctxt, fence=order.fence, kind=order.action, run=lambda _work: self._run(order), workers=self._host.workers,
+            ctxt=ctxt, fence=order.fence, kind=order.action, run=lambda work: self._run(work, order), workers=self._host.workers,
             deadline=order.deadline, document={"arguments": order.arguments},
-            hurry=(lambda: self._cut(order.instance.uuid)) if order.action in PATIENT else None,
+            hurry=(lambda: self._host.cut_power(order.instance.uuid)) if order.action in PATIENT else None,
         ))
 
-    def _run(self, order: ActionOrder) -> Outcome:
+    def _run(self, work: Work, order: ActionOrder) -> Outcome:
+        if work.interruptions and order.action in ONCE:
+            raise NovalikeError("The host's daemon ended while it did this; it may have been done.")
         action = self._actions.get(order.action)
         if action is None:
             raise NotBuilt(f"This host does not know the action {order.action!r}.")
@@ -72,18 +74,17 @@ class LifecycleEndpoint(Lifecycle):
             raise NotBuilt("This hypervisor cannot pause or suspend servers.")
         return driver
 
+    def _unrescue(self, order: ActionOrder) -> None:
+        driver = self._host.driver
+        if not isinstance(driver, Rescuer):
+            raise NotBuilt("This hypervisor cannot rescue servers.")
+        driver.unrescue(request(order), start=True)
+
     def _crash(self, order: ActionOrder) -> None:
         driver = self._host.driver
         if not isinstance(driver, CrashDumps):
             raise NotBuilt("This hypervisor cannot make servers dump their memory.")
         driver.inject_nmi(order.instance.uuid)
-
-    def _cut(self, instance_uuid: str) -> None:
-        """End the wait of a graceful shutdown by pulling the plug."""
-        try:
-            self._host.driver.power_off(instance_uuid, timeout=0)
-        except NotFound:
-            LOG.debug("Instance %s is gone already", instance_uuid)
 
 
 def request(order: ActionOrder) -> SpawnRequest:

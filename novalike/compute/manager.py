@@ -16,10 +16,13 @@ from novalike.compute.inventory import BINARY, HostEndpoint, HostInventory
 from novalike.compute.ledger import Ledger
 from novalike.compute.lifecycle import LifecycleEndpoint
 from novalike.compute.orphans import Orphans
+from novalike.compute.passwords import PasswordEndpoint
 from novalike.compute.periodic import Housekeeping, periodics
 from novalike.compute.power import PowerWatch
+from novalike.compute.rebuild import RebuildEndpoint
 from novalike.compute.recovery import Recovery
 from novalike.compute.reporter import Reporter
+from novalike.compute.rescue import RescueEndpoint
 from novalike.context import service_context
 from novalike.exception import NovalikeError
 from novalike.rpc.compute import TOPIC
@@ -66,6 +69,7 @@ class ComputeManager:
         self._recovery = Recovery(self.host, build, lifecycle)
         self.endpoints: tuple[Interface, ...] = (
             build, lifecycle, ConsoleEndpoint(self.host, self._relay), HostEndpoint(self.host, self._inventory),
+            RebuildEndpoint(self.host), RescueEndpoint(self.host), PasswordEndpoint(self.host),
         )
         self.periodics = periodics(
             self.host, Housekeeping(self.host, self._inventory), self._inventory, self._power, Orphans(self.host),

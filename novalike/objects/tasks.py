@@ -84,7 +84,7 @@ class Outcome:
 
     `error` None means success. `error` is text fit for users; `retry` says another host may fare better; `stale` says
     that the host refused the order as older than what it knows (nothing was done); `dirty` that a failed build may have
-    left pieces there, so that it must be ordered to destroy them.
+    left pieces there, so that it must be ordered to destroy them, or that a failed rebuild has replaced the disks.
     """
 
     fence: Fence
@@ -96,6 +96,7 @@ class Outcome:
     dirty: bool = False
     power_state: int | None = None
     root_device_name: str | None = None
+    result: dict[str, str] = field(default_factory=dict)    # what else an order was to find out
     started_at: float = 0.0                      # epoch seconds on the host's clock
     finished_at: float = 0.0
 

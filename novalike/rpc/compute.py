@@ -7,6 +7,9 @@ from novalike.objects.console import ConsoleAddress, ConsoleRoute
 from novalike.objects.device_tasks import InterfaceOrder, VolumeOrder
 from novalike.objects.diagnostics import Diagnostics
 from novalike.objects.instance import Instance
+from novalike.objects.password import PasswordOrder
+from novalike.objects.rebuild import RebuildOrder
+from novalike.objects.rescue import RescueOrder
 from novalike.objects.tasks import ActionOrder, BuildOrder, DestroyOrder
 from novalike.rpc.engine import Interface, call, cast
 
@@ -84,6 +87,52 @@ class Devices(Interface):
     @call(timeout=60)
     def diagnostics(self, ctxt: RequestContext, *, instance: Instance) -> Diagnostics:
         """Answer what is counted of a guest. Raises NotFound, Conflict while it does not run."""
+
+
+class Rebuild(Interface):
+    """Give a server new disks, in phases; each is reported by Tasks.report."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def prepare(self, ctxt: RequestContext, *, order: RebuildOrder) -> None:
+        """Fetch the image and make the new disks beside the old ones. Nothing of the server is touched."""
+
+    @cast()
+    def replace(self, ctxt: RequestContext, *, order: RebuildOrder) -> None:
+        """Shut the guest down and put the new disks in the place of the old ones."""
+
+    @cast()
+    def spawn(self, ctxt: RequestContext, *, order: RebuildOrder) -> None:
+        """Define the guest anew, and start it if the order says so."""
+
+    @cast()
+    def abandon(self, ctxt: RequestContext, *, order: RebuildOrder) -> None:
+        """Let the server be as it was if its disks are still the old ones; the outcome is dirty when they are not."""
+
+
+class Rescue(Interface):
+    """Boot a server from a rescue image. Going back is the single-host action unrescue."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def rescue(self, ctxt: RequestContext, *, order: RescueOrder) -> None:
+        """Fetch the image, shut the guest down and boot it; reported by Tasks.report."""
+
+    @cast()
+    def abandon(self, ctxt: RequestContext, *, order: RescueOrder) -> None:
+        """Let the server be as it was before a rescue that failed; reported by Tasks.report."""
+
+
+class GuestPasswords(Interface):
+    """Change passwords in guests."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def set_password(self, ctxt: RequestContext, *, order: PasswordOrder) -> None:
+        """Have the guest's agent do it; reported by Tasks.report."""
 
 
 class Host(Interface):

@@ -7,7 +7,7 @@ after a crash and must then find and finish (or tolerate) what is already there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from novalike.objects.block_device import BlockDevice
@@ -187,4 +187,70 @@ class Diagnosing(Protocol):
 
     def diagnostics(self, instance: Instance) -> Diagnostics:
         """Answer what is counted of a guest. Raises NotFound, Conflict when it does not run."""
+        ...
+
+
+@runtime_checkable
+class Rebuilder(Protocol):
+    """A driver which can give a guest new disks. `attempt` tells one rebuild from another; all may be called again."""
+
+    def prepare_rebuild(self, request: SpawnRequest, *, attempt: str, preserve_ephemeral: bool) -> None:
+        """Fetch the image and make new disks beside the old ones, which stay in use. Raises BuildFailed, NovalikeError."""
+        ...
+
+    def replace_disks(self, instance_uuid: str, *, attempt: str) -> None:
+        """Put the prepared disks in the place of those of a guest which is off, and forget its definition.
+
+        Fine when that was done. Raises NotFound when nothing is prepared.
+        """
+        ...
+
+    def start_rebuilt(self, request: SpawnRequest, *, start: bool) -> str | None:
+        """Define the guest anew and start it, if so wanted; answer its root device name. Fine when it runs."""
+        ...
+
+    def abandon_rebuild(self, instance_uuid: str, *, attempt: str) -> bool:
+        """Remove what was prepared; answer whether the guest has its old disks still."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RescueRequest:
+    """What a guest in need is booted from. `properties` are the rescue image's; `attempt` tells one rescue from another."""
+
+    guest: SpawnRequest
+    attempt: str
+    image: ImageSource
+    kernel: ImageSource | None = None
+    ramdisk: ImageSource | None = None
+    properties: dict[str, str] = field(default_factory=dict)
+    admin_password: Secret | None = None
+
+
+@runtime_checkable
+class Rescuer(Protocol):
+    """A driver which can boot a guest from another disk than its own. Both may be called again."""
+
+    def prepare_rescue(self, request: RescueRequest) -> bool:
+        """Fetch the image and make the rescue disk; the guest goes on. Raises BuildFailed, NovalikeError.
+
+        Answers whether the guest runs from it already.
+        """
+        ...
+
+    def rescue(self, request: RescueRequest) -> None:
+        """Boot the guest from the prepared rescue disk; its own follow it, or stay where they are (stable rescue)."""
+        ...
+
+    def unrescue(self, request: SpawnRequest, *, start: bool) -> None:
+        """Give the guest its own disks back, and boot from them if so wanted. One that is not rescued is left as it is."""
+        ...
+
+
+@runtime_checkable
+class PasswordSetter(Protocol):
+    """A driver which can change passwords inside a guest."""
+
+    def set_password(self, instance_uuid: str, user: str, password: Secret) -> None:
+        """Raises NotFound, Conflict when the guest does not run, NovalikeError when nobody in it obeys."""
         ...

@@ -88,7 +88,7 @@ class FakeCore:
 
     def spawn(self, request: SpawnRequest) -> str | None:
         instance, hypervisor = request.instance, self.hypervisor
-        names = _names(instance)
+        names = names_of(instance)
         self._faults.strike("spawn", names)
         hypervisor.begin(self._guest(request), self._limits())
         hypervisor.add(instance.uuid, *pieces_of(instance))
@@ -96,7 +96,7 @@ class FakeCore:
         self._faults.strike("spawn", names, "disks")
         if self._options.spawn_delay:
             self._clock.sleep(self._options.spawn_delay)
-        hypervisor.add(instance.uuid, *_taps(request.vifs))
+        hypervisor.add(instance.uuid, *taps_of(request.vifs))
         self._faults.strike("spawn", names, "taps")
         hypervisor.add(instance.uuid, f"domain:{instance.name}", f"log:{instance.uuid}/console.log")
         self._faults.strike("spawn", names, "domain")
@@ -113,7 +113,7 @@ class FakeCore:
     def power_on(self, request: SpawnRequest) -> None:
         instance = request.instance
         guest = self._defined(instance.uuid)
-        self._faults.strike("power_on", _names(instance))
+        self._faults.strike("power_on", names_of(instance))
         if guest.power_state == PowerState.RUNNING:
             return
         if self._options.power_delay:
@@ -134,7 +134,7 @@ class FakeCore:
     def reboot(self, request: SpawnRequest, *, hard: bool, timeout: int) -> None:
         instance = request.instance
         guest = self._defined(instance.uuid)
-        self._faults.strike("reboot", _names(instance))
+        self._faults.strike("reboot", names_of(instance))
         if not hard and guest.power_state == PowerState.RUNNING:
             self._shut_down(guest, timeout)
         if self._options.power_delay:
@@ -170,10 +170,16 @@ class FakeCore:
         uuid = request.instance.uuid
         old = self._defined(uuid)
         fresh = self._guest(request)
-        fresh.pieces = [*(piece for piece in old.pieces if not piece.startswith(("tap:", "memory:"))), *_taps(request.vifs)]
-        fresh.boots, fresh.power_state, fresh.disks = old.boots, old.power_state, old.disks
+        fresh.pieces = [*(piece for piece in old.pieces if not piece.startswith(("tap:", "memory:"))), *taps_of(request.vifs)]
+        self._keep(old, fresh)
         self.hypervisor.begin(fresh)
         self.hypervisor.boot(uuid)
+
+    @staticmethod
+    def _keep(old: FakeGuest, fresh: FakeGuest) -> None:
+        """Give a fresh definition what outlives it."""
+        fresh.boots, fresh.power_state, fresh.disks = old.boots, old.power_state, old.disks
+        fresh.beside, fresh.passwords = old.beside, old.passwords
 
     def _shut_down(self, guest: FakeGuest, timeout: float) -> None:
         """Wait until the guest obeys the request to shut down or is off for another reason, at most `timeout` seconds."""
@@ -190,7 +196,7 @@ class FakeCore:
 
     def _guest(self, request: SpawnRequest) -> FakeGuest:
         instance = request.instance
-        names = _names(instance)
+        names = names_of(instance)
         return FakeGuest(
             uuid=instance.uuid, name=instance.name,
             deaf=any(fnmatchcase(name, pattern) for pattern in self._options.deaf_guests for name in names),
@@ -198,6 +204,7 @@ class FakeCore:
                 "uuid": instance.uuid, "display_name": instance.display_name, "hostname": instance.hostname,
                 "metadata": dict(instance.metadata), "vcpus": instance.flavor.vcpus, "memory_mb": instance.flavor.memory_mb,
                 "disk_gb": instance.flavor.root_gb + instance.flavor.ephemeral_gb, "macs": [vif.mac for vif in request.vifs],
+                "agent": instance.image_properties.get("hw_qemu_guest_agent", "").lower() in {"yes", "true", "1", "on"},
             },
         )
 
@@ -216,7 +223,8 @@ def _ratio(conf: cfg.ConfigOpts, what: str) -> float:
     return float(conf[f"{what}_allocation_ratio"] or conf[f"initial_{what}_allocation_ratio"])
 
 
-def _names(instance: Instance) -> tuple[str, ...]:
+def names_of(instance: Instance) -> tuple[str, ...]:
+    """Answer what faults may call a server."""
     return instance.display_name, instance.uuid, instance.name
 
 
@@ -241,5 +249,6 @@ def pieces_of(instance: Instance, folder: str = "") -> list[str]:
     return [f"disk:{folder or instance.uuid}/{name}" for name in contents(instance)]
 
 
-def _taps(vifs: tuple[Vif, ...]) -> list[str]:
+def taps_of(vifs: tuple[Vif, ...]) -> list[str]:
+    """Answer the pieces which plugged ports are."""
     return [f"tap:{vif.tap or f'tap{vif.port_id[:11]}'}" for vif in vifs]

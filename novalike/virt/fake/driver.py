@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from novalike.virt.fake.consoles import ConsoledGuests
 from novalike.virt.fake.core import FakeCore
+from novalike.virt.fake.passwords import ObedientGuests
+from novalike.virt.fake.rebuild import RebuiltGuests
+from novalike.virt.fake.rescue import RescuedGuests
 from novalike.virt.fake.suspending import SuspendingGuests
 
 
 class FakeDriver(
     ConsoledGuests,
+    ObedientGuests,
+    RebuiltGuests,
+    RescuedGuests,
     SuspendingGuests,
     FakeCore,
 ):

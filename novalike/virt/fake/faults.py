@@ -12,6 +12,7 @@ from novalike.exception import BuildFailed, Invalid, NovalikeError
 
 OPERATIONS = (
     "spawn", "destroy", "power_on", "power_off", "reboot", "console_output", "pause", "unpause", "suspend", "resume", "inject_nmi",
+    "prepare_rebuild", "replace_disks", "start_rebuilt", "abandon_rebuild", "prepare_rescue", "rescue", "unrescue", "set_password",
 )
 STAGES = ("start", "disks", "taps", "domain")
 

@@ -36,6 +36,8 @@ class FakeGuest:
     deaf: bool = False                           # ignores requests to shut down
     disks: dict[str, str] = field(default_factory=dict)    # file name -> what is on it
     boots_from: list[str] = field(default_factory=list)    # the disks it sees now, in its order; none named: all
+    beside: dict[str, Any] = field(default_factory=dict)   # prepared for a rebuild or a rescue, by what it is for
+    passwords: dict[str, str] = field(default_factory=dict)    # user -> hash of the password set by its agent
 
     @property
     def defined(self) -> bool:
@@ -101,6 +103,13 @@ class FakeHypervisor:
         """Put disks with these contents (by file name) in the place of all that the guest has."""
         with self._change(uuid):
             self.guest(uuid).disks = dict(disks)
+
+    def amend(self, uuid: str, **values: Any) -> None:
+        """Set fields of a guest, all at once. Raises NotFound."""
+        with self._change(uuid):
+            guest = self.guest(uuid)
+            for name, value in values.items():
+                setattr(guest, name, value)
 
     def boot(self, uuid: str) -> None:
         """Start the guest: a new boot log, state RUNNING."""
