@@ -2,11 +2,16 @@
 
 What the ledger says was running:
 
-| order | at start |
-| --- | --- |
-| build | remove the half-made guest; the conductor misses it in our heartbeats, sends it again, and it is built here |
-| destroy | finish it |
-| start, stop, reboot | do it again, once the conductor said that it is still wanted (Nova's table: powering-on, powering-off, pending reboot) |
+| order | at start | the server's task_state |
+| --- | --- | --- |
+| build | remove the half-made guest; the conductor sends it again, and it is built here | spawning |
+| destroy | finish it | deleting and others |
+| single-host actions | do them again once the conductor said that they are still wanted; all of them find what was done | powering-on, powering-off, rebooting*, pausing, unpausing, suspending, resuming, unrescuing, soft-deleting, restoring |
+| trigger_crash_dump | not done again: reported as failed | - |
+| steps of other durable tasks | nothing: the conductor sends them again as soon as this host has registered; each finds and finishes what it left | image_*, rebuild*, resize_*, rescuing, shelving*, updating_password |
+
+A server which only the control plane worked on when this daemon died is no concern of it: tasks go on by themselves. What is
+left on disk of a task which was given up meanwhile is ordered away by its undo, or is the host's debt.
 
 Nova puts a server whose build or rebuild was interrupted into ERROR; here the order goes on.
 """

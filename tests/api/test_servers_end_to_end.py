@@ -140,10 +140,9 @@ def test_console_output(member, services, sqlite, body):
 def test_words_that_are_not_built(member, admin, body):
     uuid = member.at("2.104").post("/servers", body).json["server"]["id"]
     path = f"/servers/{uuid}/action"
-    answer = member.post(path, {"resize": {"flavorRef": "2"}})
+    answer = admin.post(path, {"evacuate": {"host": "other"}})
     assert answer.status == 501
-    assert "resize" in answer.json["notImplemented"]["message"]
-    assert member.post(path, {"pause": None}).status == 501
+    assert "evacuation" in answer.json["notImplemented"]["message"]
     assert member.at("2.44").post(path, {"addFixedIp": {"networkId": 1}}).status == 404
     assert member.post(path, {"trigger_crash_dump": None}).status == 404
     assert member.post(path, {"resetNetwork": None}).status == 410
@@ -155,11 +154,14 @@ def test_reset_state(member, admin, sqlite, body):
     uuid = member.at("2.104").post("/servers", body).json["server"]["id"]
     path = f"/servers/{uuid}/action"
     assert member.post(path, {"os-resetState": {"state": "active"}}).status == 403
-    assert admin.post(path, {"os-resetState": {"state": "active"}}).status == 409, "its build runs"
+    assert admin.post(path, {"os-resetState": {"state": "active"}}).status == 202
+    with sqlite.read() as session:
+        task, instance = tasks.of_instance(session, uuid), instances.get(session, uuid)
+    assert (task.undoing, task.epoch, instance.epoch, instance.task_state) == (True, 2, 2, "scheduling"), "its build is undone"
     sqlite.write(lambda session: session.execute(sa.text("DELETE FROM tasks")))
     settle(sqlite, uuid)
     member.post(path, {"os-stop": None})
     assert admin.post(path, {"os-resetState": {"state": "error"}}).status == 202
     with sqlite.read() as session:
         instance = instances.get(session, uuid)
-    assert (instance.vm_state, instance.task_state, instance.epoch) == ("error", None, 2)
+    assert (instance.vm_state, instance.task_state, instance.epoch) == ("error", None, 3)

@@ -78,10 +78,12 @@ class _Actions:
 
     def reset_state(self, request: Request) -> None:
         instance = self._instance(request)
-        self._servers.cell_of(instance.uuid).write(
+        undone = self._servers.cell_of(instance.uuid).write(
             state_resets.reset, instance.uuid, VmState(request.body_value["os-resetState"]["state"]), caller_of(request.context),
             now=self._services.clock.now(),
         )
+        if undone is not None:
+            self._services.doorbell.ring(request.context, [undone])
         notices.accepted(self._services, request.context, instance)
 
 
