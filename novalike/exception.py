@@ -22,6 +22,10 @@ class Invalid(NovalikeError):
     code = 400
 
 
+class AddressInUse(Invalid):
+    """A fixed address which was asked for is taken. Invalid for a new server, a conflict for one more port."""
+
+
 class Unauthorized(NovalikeError):
     """The caller did not prove who it is."""
 

@@ -13,8 +13,13 @@ from novalike.conductor.engine import Engine, World
 from novalike.conductor.reclaim import Reclaim
 from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
+from novalike.conductor.tasks.attach_interface import AttachInterfaceTask
+from novalike.conductor.tasks.attach_volume import AttachVolumeTask
 from novalike.conductor.tasks.build import BuildTask
 from novalike.conductor.tasks.delete import DeleteTask
+from novalike.conductor.tasks.detach_interface import DetachInterfaceTask
+from novalike.conductor.tasks.detach_volume import DetachVolumeTask
+from novalike.conductor.tasks.swap_volume import SwapVolumeTask
 from novalike.context import RequestContext
 from novalike.db import debts, tasks
 from novalike.db.engine import Database
@@ -25,7 +30,9 @@ from novalike.workers import Workers
 
 LOG = logging.getLogger(__name__)
 
-KINDS = (BuildTask(), DeleteTask())
+KINDS = (
+    BuildTask(), DeleteTask(), AttachInterfaceTask(), DetachInterfaceTask(), AttachVolumeTask(), DetachVolumeTask(), SwapVolumeTask(),
+)
 #: How many tasks may wait for a worker; the others wait in the database, where the sweep finds them.
 BACKLOG = 200
 

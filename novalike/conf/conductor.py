@@ -23,6 +23,23 @@ OPTIONS = [
         "Seconds one host may take to build a server; then the build is undone there and tried on another host. "
         "Nova's instance_build_timeout is off by default and covers the whole build instead."
     )),
+    cfg.IntOpt("device_timeout", default=200, min=5, help=(
+        "Seconds a host may take to plug a port or volume into a guest, or to unplug it. A guest which does not let go is asked "
+        "for [libvirt]device_detach_attempts times device_detach_timeout seconds."
+    )),
+    cfg.IntOpt("volume_copy_timeout", default=6 * 3600, min=5, help=(
+        "Seconds a host may take to copy a volume to another one beneath a guest."
+    )),
+    cfg.IntOpt("snapshot_timeout", default=3600, min=1, help=(
+        "Seconds a host may take to copy a server's disk for an image; then the operation is undone."
+    )),
+    cfg.IntOpt("upload_timeout", default=14400, min=1, help=(
+        "Seconds a host may take to send an image to the image service; then the operation is undone."
+    )),
+    cfg.IntOpt("move_timeout", default=3600, min=1, help=(
+        "Seconds a host may take to fetch the disks of a server which is resized or migrated; then the move is undone there. "
+        "Must exceed the time in which the largest disk crosses the network."
+    )),
     cfg.IntOpt("destroy_timeout", default=120, min=1, help=(
         "Seconds a host may take to remove a server; then the removal becomes its debt and the operation goes on."
     )),

@@ -43,7 +43,7 @@ def begin_task(
 ) -> str:
     """Accept a durable operation (a key of DURABLE) on an instance as it was read before; answer its task's id.
 
-    `state` is the kind's state dataclass; `deadline` is its first step's, in seconds. `values` are further columns to set.
+    `state` is the kind's state dataclass, or what makes it of the session once the server is locked; `deadline` is its first step's, in seconds. `values` are further columns to set.
     Raises Conflict when the server's state, its lock or another task does not allow it, NotFound when it is gone.
     """
     rule = DURABLE[operation]
@@ -57,12 +57,24 @@ def begin_task(
         changes["epoch"] = epoch
     move(session, instance, rule, changes, pass_lock=pass_lock)
     if running is not None:
-        raise Conflict(f"Cannot '{rule.name}' instance {instance.uuid} while a task works on it ({running})")
+        raise _working(instance, rule, running)
+    if callable(state):
+        state = state(session)
     action_log.start(session, rule.name, instance.uuid, caller, now)
     return tasks.add(
         session, kind=kind, instance_uuid=instance.uuid, epoch=epoch, step="", state=state, caller=caller, now=now,
         deadline=deadline * 1000,
     )
+
+
+def refuse_during(session: Session, instance: Instance, rule: Rule, kind: str) -> None:
+    """Raise Conflict when a task of this kind works on the instance, whose row is locked by now."""
+    if session.scalar(sa.select(TaskRow.kind).where(TaskRow.instance_uuid == instance.uuid, TaskRow.kind == kind)) is not None:
+        raise _working(instance, rule, kind)
+
+
+def _working(instance: Instance, rule: Rule, kind: str) -> Conflict:
+    return Conflict(f"Cannot '{rule.name}' instance {instance.uuid} while a task works on it ({kind})")
 
 
 def check(instance: Instance, rule: Rule, *, pass_lock: bool = False) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import action_log, block_devices, claims, instances, tasks
+from novalike.db import action_log, block_devices, claims, instances, server_migrations, tasks
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.instances import ConsoleTokenRow, InstanceRow
 from novalike.db.models.tasks import TaskRow
 from novalike.exception import Conflict
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import Vif
 from novalike.objects.states import TaskState, VmState
 from novalike.objects.tasks import Caller, DeleteState
@@ -38,7 +39,7 @@ def begin(session: Session, uuid: str, caller: Caller, *, now: datetime, pass_lo
     if row.locked_by is not None and not pass_lock:
         raise Conflict(f"Instance {uuid} is locked")
     hosts = _hosts(session, row, running)
-    vifs = _vifs(row, running)
+    vifs, volumes = _vifs(row, running), _volumes(session, row, running)
     if running is not None:
         session.delete(running)
         session.flush()
@@ -52,7 +53,7 @@ def begin(session: Session, uuid: str, caller: Caller, *, now: datetime, pass_lo
     action_log.start(session, "delete", uuid, caller, now)
     return tasks.add(
         session, kind=KIND, instance_uuid=uuid, epoch=row.epoch, step=FIRST_STEP, caller=caller, now=now,
-        state=DeleteState(hosts=tuple(sorted(hosts)), vifs=vifs),
+        state=DeleteState(hosts=tuple(sorted(hosts)), vifs=vifs, block_devices=volumes),
     )
 
 
@@ -71,8 +72,21 @@ def _hosts(session: Session, row: InstanceRow, running: TaskRow | None) -> set[s
 
 
 def _vifs(row: InstanceRow, running: TaskRow | None) -> tuple[Vif, ...]:
-    documents = row.network_info or (running.state.get("vifs", ()) if running is not None else ())
-    return tuple(serializer.load(Vif, document) for document in documents)
+    state: dict[str, Any] = running.state if running is not None else {}
+    documents = row.network_info or state.get("vifs", ())
+    moving = state.get("vif")                    # on its way in or out
+    known = {document["port_id"]: document for document in (*documents, *([moving] if moving else []))}
+    return tuple(serializer.load(Vif, document) for document in known.values())
+
+
+def _volumes(session: Session, row: InstanceRow, running: TaskRow | None) -> tuple[BlockDevice, ...]:
+    """Every volume which the server may have an attachment to."""
+    found = [device for device in block_devices.of_instance(session, row.uuid) if device.volume_id is not None]
+    state: dict[str, Any] = running.state if running is not None else {}
+    replacement = state.get("new_volume_id")     # of a swap
+    if replacement:
+        found.append(BlockDevice(uuid="", source_type="volume", destination_type="volume", volume_id=replacement))
+    return tuple(found)
 
 
 def finish(session: Session, uuid: str, epoch: int, *, now: datetime) -> None:
@@ -82,6 +96,7 @@ def finish(session: Session, uuid: str, epoch: int, *, now: datetime) -> None:
     if row.epoch != epoch:
         return
     block_devices.delete(session, uuid)
+    server_migrations.end_all(session, uuid, now=now)
     row.vm_state = VmState.DELETED
     row.task_state = None
     row.power_state = 0

@@ -17,6 +17,7 @@ from novalike.db import acceptance, action_log, block_devices, instances
 from novalike.db.base import now_ms
 from novalike.db.models.instances import InstanceRow
 from novalike.objects.block_device import BlockDevice
+from novalike.objects.device_tasks import SWAP_VOLUME
 from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS, PowerState, VmState
 from novalike.objects.tasks import Caller, Fence, Outcome
@@ -67,6 +68,9 @@ def begin(
     if rule.sets is not None:
         values["task_state"] = rule.sets
     acceptance.move(session, instance, rule, values, pass_lock=pass_lock, force=force)
+    if not rule.any_task:
+        # An order made with the old volume and done after the copy would bring the old one back.
+        acceptance.refuse_during(session, instance, rule, SWAP_VOLUME)
     action_log.start(session, rule.name, instance.uuid, caller, now)
     return Fence(instance_uuid=instance.uuid, operation_id=operation, sequence=0, epoch=instance.epoch)
 

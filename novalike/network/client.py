@@ -38,6 +38,27 @@ class NetworkClient(Protocol):
         """
         ...
 
+    def allocate_nic(
+        self, caller: Caller, instance: Instance, requested: RequestedNetwork, *, nic: int, host: str,
+    ) -> Vif:
+        """Make or take over one more port for a server, as its NIC number `nic`, bound to the host; the others stay.
+
+        Safe to call again: the port which the instance has for this NIC is answered again. Raises NotFound, Conflict when
+        the port is in use, Invalid (an address is taken, none are left), OverQuota.
+        """
+        ...
+
+    def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
+        """Bind all of the instance's ports to another host; answer them in NIC order. Fine when they are bound there.
+
+        Raises NotFound, Conflict when the network service cannot bind one there.
+        """
+        ...
+
+    def free_port(self, caller: Caller, instance_uuid: str, port_id: str) -> None:
+        """Delete one port which was made for the instance, or unbind it if its user brought it. Fine when it is not its."""
+        ...
+
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """Delete the ports made for the instance and unbind those its user brought. Fine when there are none."""
         ...

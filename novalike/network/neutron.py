@@ -15,7 +15,7 @@ from keystoneauth1.identity import v3
 from oslo_config import cfg
 
 from novalike.context import RequestContext
-from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
+from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
 from novalike.objects.tasks import Caller
@@ -88,15 +88,9 @@ class NeutronClient:
         group_ids = self._groups(caller.project_id, security_groups) if security_groups else None
         found: list[dict[str, Any]] = []
         for nic, wanted in enumerate(requested):
-            binding = {
-                "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}", "binding:host_id": host,
-            }
+            binding = _binding(instance, host)
             if wanted.port_id:
-                port = brought.get(wanted.port_id) or self._one("port", wanted.port_id)
-                if port["device_id"] not in ("", instance.uuid):
-                    raise Conflict(f"Port {wanted.port_id} is still in use.")
-                profile = _profile(port, nic, wanted.tag, owned=False)
-                found.append(self._put("port", port["id"], binding | {"binding:profile": profile}))
+                found.append(self._take(instance, brought.get(wanted.port_id), wanted, nic, binding))
             elif nic in made:
                 found.append(self._put("port", made[nic]["id"], binding))
             else:
@@ -113,9 +107,47 @@ class NeutronClient:
             body["fixed_ips"] = [{"ip_address": wanted.fixed_ip}]
         return dict(self._request("POST", "/ports", body={"port": body})["port"])
 
+    def _take(
+        self, instance: Instance, known: dict[str, Any] | None, wanted: RequestedNetwork, nic: int, binding: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Bind a port which the user brought."""
+        port = known or self._one("port", wanted.port_id or "")
+        if port["device_id"] not in ("", instance.uuid):
+            raise Conflict(f"Port {wanted.port_id} is still in use.")
+        return self._put("port", port["id"], binding | {"binding:profile": _profile(port, nic, wanted.tag, owned=False)})
+
+    def allocate_nic(
+        self, caller: Caller, instance: Instance, requested: RequestedNetwork, *, nic: int, host: str,
+    ) -> Vif:
+        """See NetworkClient."""
+        existing = self._list("ports", device_id=instance.uuid)
+        found = next((port for port in existing if (port.get("binding:profile") or {}).get(_NIC, 0) == nic), None)
+        binding = _binding(instance, host)
+        if requested.port_id:
+            port = self._take(instance, found, requested, nic, binding)
+        elif found is not None:
+            port = self._put("port", found["id"], binding)
+        else:
+            port = self._make(caller, requested, binding | {"binding:profile": _profile({}, nic, requested.tag, owned=True)}, None)
+        return self._vifs([port])[0]
+
+    def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
+        """See NetworkClient."""
+        found = self._list("ports", device_id=instance.uuid)
+        found.sort(key=lambda port: (port.get("binding:profile") or {}).get(_NIC, len(found)))
+        return self._vifs([self._put("port", port["id"], {"binding:host_id": host}) for port in found])
+
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """See NetworkClient."""
-        for port in self._list("ports", device_id=instance_uuid) if instance_uuid else []:
+        self._free(self._list("ports", device_id=instance_uuid) if instance_uuid else [])
+
+    def free_port(self, caller: Caller, instance_uuid: str, port_id: str) -> None:
+        """See NetworkClient."""
+        if instance_uuid:
+            self._free([port for port in self._list("ports", device_id=instance_uuid) if port["id"] == port_id])
+
+    def _free(self, ports: Iterable[dict[str, Any]]) -> None:
+        for port in ports:
             try:
                 if _is_owned(port):
                     self._request("DELETE", f"/ports/{port['id']}")
@@ -157,7 +189,7 @@ class NeutronClient:
             if count > 1:
                 raise Invalid("Invalid fixed IP Address: a fixed address can be given to one server only, and several are asked for.")
             if self._list("ports", network_id=network["id"], fixed_ips=f"ip_address={wanted.fixed_ip}"):
-                raise Invalid(f"Fixed IP address {wanted.fixed_ip} is already in use.")
+                raise AddressInUse(f"Fixed IP address {wanted.fixed_ip} is already in use.")
         return RequestedNetwork(network_id=network["id"], fixed_ip=wanted.fixed_ip, tag=wanted.tag)
 
     def _check_port(self, ctxt: RequestContext, wanted: RequestedNetwork, count: int) -> RequestedNetwork:
@@ -234,6 +266,12 @@ class NeutronClient:
         raise family(message or "The network service refused the request.", details=details)
 
 
+def _binding(instance: Instance, host: str) -> dict[str, Any]:
+    return {
+        "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}", "binding:host_id": host,
+    }
+
+
 def _is_owned(port: dict[str, Any]) -> bool:
     return bool((port.get("binding:profile") or {}).get(_OWNED))
 
@@ -259,7 +297,7 @@ def _vif(port: dict[str, Any], network: dict[str, Any], subnets: dict[str, dict[
             FixedIp(address=f["ip_address"], subnet_id=f["subnet_id"], version=6 if ":" in f["ip_address"] else 4) for f in port["fixed_ips"]
         ),
         subnets=tuple(_subnets(used, servers)), security_groups=tuple(port.get("security_groups") or ()), owned=_is_owned(port),
-        tag=profile.get(_TAG), details={key: str(value) for key, value in details.items()},
+        tag=profile.get(_TAG), nic=profile.get(_NIC, 0), status=port.get("status") or "", details={key: str(value) for key, value in details.items()},
     )
 
 

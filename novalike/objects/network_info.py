@@ -34,7 +34,8 @@ class Vif:
 
     `owned` is True when the server's own build made the port, so that its end deletes it; a port which a user brought
     is only unbound. `bridge` is the Linux bridge on the host, `tap` the host side interface; `vif_type` as in Neutron
-    (`bridge`, `ovs`, `unbound`).
+    (`bridge`, `ovs`, `unbound`). `nic` is its place among the server's ports; `status` is what the network service says of it
+    (ACTIVE, DOWN, BUILD), known where it was just asked.
     """
 
     port_id: str
@@ -50,6 +51,8 @@ class Vif:
     security_groups: tuple[str, ...] = ()
     owned: bool = True
     tag: str | None = None
+    nic: int = 0
+    status: str = ""
     details: dict[str, str] = field(default_factory=dict)
 
 

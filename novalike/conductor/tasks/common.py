@@ -8,13 +8,18 @@ from typing import Any, ClassVar, TypeVar
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import Done, Job, Step, Wait
-from novalike.db import action_log, instances
+from novalike.db import action_log, hosts, instances
 from novalike.db.models.instances import InstanceRow
-from novalike.exception import NovalikeError
+from novalike.exception import NotFound, NovalikeError
 from novalike.objects.states import TaskState, VmState
 from novalike.objects.tasks import Fence, Outcome
 
 S = TypeVar("S")
+
+COMPUTE = "novalike-compute"
+#: How many times service_down_time a host which works on a step must be silent before nobody waits for it any more. While the
+#: broker is away all hosts are silent, and work on.
+PATIENCE = 5
 
 
 class HostStep(Step[S]):
@@ -42,12 +47,25 @@ class HostStep(Step[S]):
     def send(self, job: Job[S], fence: Fence) -> None:
         raise NotImplementedError
 
+    def hopeless(self, job: Job[S]) -> bool:
+        host = job.task.waiting_host
+        return host is not None and is_down(job, host, patience=PATIENCE)
+
     def ended(self, job: Job[S], outcome: Outcome) -> Done:
         if outcome.stale:
             raise NovalikeError("The host refused an order which it took for an old one.")
         if outcome.error is not None:
             raise NovalikeError(outcome.error, details=outcome.details)
         return Done()
+
+
+def is_down(job: Job[Any], host: str, *, patience: int = 1) -> bool:
+    """Answer whether a compute host was not heard of for `patience` times the usual, or is forced down."""
+    with job.cell.read() as session:
+        try:
+            return not hosts.find_service(session, host, COMPUTE, down_after=job.world.conf.service_down_time * patience).up
+        except NotFound:
+            return True
 
 
 def finish(

@@ -1,4 +1,5 @@
-"""Delete a server: destroy it on every host which may hold a piece, free its ports and quota, mark it deleted.
+"""Delete a server: destroy it on every host which may hold a piece, release its volumes, free its ports and quota, mark it
+deleted.
 
 It never fails: a host which cannot be reached, or cannot do it, owes its cleanup, and the delete goes on.
 """
@@ -13,6 +14,7 @@ from novalike.conductor.engine import Again, Done, Job, Resend, Step, TaskKind, 
 from novalike.conductor.tasks.orders import destroy_order
 from novalike.db import action_log, debts, deletions, hosts, mappings
 from novalike.exception import NotFound, NovalikeError, Unavailable
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.tasks import Debt, DeleteState, Fence, Outcome
 from novalike.rpc.compute import Build
 
@@ -77,6 +79,42 @@ class Destroy(Step[DeleteState]):
         return Again(0.0)
 
 
+class Release(Step[DeleteState]):
+    """Give back volumes, and delete those which are to end with the server."""
+
+    name = "release"
+
+    def run(self, job: Job[DeleteState]) -> Done:
+        for device in job.state.block_devices:
+            self._release(job, device)
+        return Done()
+
+    @staticmethod
+    def _release(job: Job[DeleteState], device: BlockDevice) -> None:
+        volumes, caller, volume_id = job.world.volumes, job.task.caller, device.volume_id
+        if volume_id is None:
+            return
+        volumes.release(caller, volume_id, job.instance.uuid)
+        if device.delete_on_termination:
+            try:
+                volumes.delete(caller, volume_id)
+            except Unavailable:
+                raise
+            except NovalikeError as error:       # somebody else has it attached, or it has snapshots
+                LOG.warning("volume %s of instance %s stays: %s %s", volume_id, job.instance.uuid, error, error.details)
+
+    def overdue(self, job: Job[DeleteState]) -> Done:
+        """A volume service which refuses for good keeps no server from ending; one that is away is waited for."""
+        for device in job.state.block_devices:
+            try:
+                self._release(job, device)
+            except Unavailable:
+                raise
+            except NovalikeError:
+                LOG.exception("volume %s of instance %s is left to the volume service", device.volume_id, job.instance.uuid)
+        return Done()
+
+
 class Free(Step[DeleteState]):
     """Give back ports and quota."""
 
@@ -104,7 +142,7 @@ class DeleteTask(TaskKind[DeleteState]):
 
     kind = deletions.KIND
     state_type = DeleteState
-    steps = (Destroy(), Free())
+    steps = (Destroy(), Release(), Free())
     unstoppable = True
 
     def finish(self, session: Session, job: Job[DeleteState]) -> None:

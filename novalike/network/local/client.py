@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from novalike.context import RequestContext
 from novalike.db import networks, ports, security_groups
 from novalike.db.network_listing import Listing
-from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota
+from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota
 from novalike.network.local import groups, ranges, vifs
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.ports import make
@@ -80,10 +80,7 @@ class LocalNetworkClient:
         missing = sum(1 for nic, wanted in enumerate(requested) if not wanted.port_id and nic not in made)
         if missing:
             self._store.check(change, caller.project_id, "port", missing)
-        binding = {
-            "host": host, "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}",
-            "dns_name": instance.hostname,
-        }
+        binding = _binding(instance, host)
         found: list[Port] = []
         known: dict[str, Network] = {}
         for nic, wanted in enumerate(requested):
@@ -138,14 +135,47 @@ class LocalNetworkClient:
             found.insert(0, groups.default_id(change, project_id))
         return groups.Checked(found)
 
+    def allocate_nic(
+        self, caller: Caller, instance: Instance, requested: RequestedNetwork, *, nic: int, host: str,
+    ) -> Vif:
+        """See NetworkClient. One transaction."""
+        return self._store.change(self._allocate_nic, caller, instance, requested, nic, host)
+
+    def _allocate_nic(
+        self, change: Change, caller: Caller, instance: Instance, wanted: RequestedNetwork, nic: int, host: str,
+    ) -> Vif:
+        session = change.session
+        self._store.serialize(change, caller.project_id)
+        port = next((port for port in ports.of_device(session, instance.uuid, lock=True) if port.nic == nic), None)
+        binding = _binding(instance, host) | {"nic": nic, "tag": wanted.tag}
+        known: dict[str, Network] = {}
+        if port is None and not wanted.port_id:
+            self._store.check(change, caller.project_id, "port", 1)
+            port = self._make(change, caller, self._network(session, wanted, known), wanted, binding, ())
+        else:
+            port = self._bind(change, port or _take(session, wanted.port_id or ""), binding)
+        return vifs.build(session, [port], known)[0]
+
+    def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
+        """See NetworkClient. One transaction; the agents of both hosts are rung after it."""
+        return self._store.change(self._rebind, instance, host)
+
+    def _rebind(self, change: Change, instance: Instance, host: str) -> tuple[Vif, ...]:
+        found = ports.of_device(change.session, instance.uuid, lock=True)
+        return vifs.build(change.session, [self._bind(change, port, _binding(instance, host)) for port in found])
+
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """See NetworkClient."""
         self._store.change(self._free, instance_uuid)
 
-    def _free(self, change: Change, instance_uuid: str) -> None:
+    def free_port(self, caller: Caller, instance_uuid: str, port_id: str) -> None:
+        """See NetworkClient."""
+        self._store.change(self._free, instance_uuid, port_id)
+
+    def _free(self, change: Change, instance_uuid: str, only: str | None = None) -> None:
         if not instance_uuid:
             return
-        found = ports.of_device(change.session, instance_uuid, lock=True)
+        found = [port for port in ports.of_device(change.session, instance_uuid, lock=True) if only in (None, port.id)]
         ports.delete(change.session, [port.id for port in found if port.owned])
         for port in found:
             change.touch_port(port)
@@ -156,6 +186,13 @@ class LocalNetworkClient:
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
         """See NetworkClient."""
         return self._store.database.fetch(lambda session: vifs.build(session, ports.of_device(session, instance_uuid)))
+
+
+def _binding(instance: Instance, host: str) -> dict[str, Any]:
+    return {
+        "host": host, "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}",
+        "dns_name": instance.hostname,
+    }
 
 
 def _only_network(session: Session, ctxt: RequestContext) -> Network | None:
@@ -202,7 +239,7 @@ def _check_fixed(session: Session, network: Network, subnets: list[NetworkSubnet
     if subnet is None:
         raise Invalid(f"Invalid fixed IP Address {fixed_ip} in request: it is not of network {network.id}.")
     if str(address) == subnet.gateway_ip or ports.holder(session, subnet.id, str(address)) is not None:
-        raise Invalid(f"Fixed IP address {fixed_ip} is already in use.")
+        raise AddressInUse(f"Fixed IP address {fixed_ip} is already in use.")
 
 
 def _take(session: Session, port_id: str) -> Port:

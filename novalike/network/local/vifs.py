@@ -61,7 +61,8 @@ def _vif(port: Port, network: Network, subnets: list[NetworkSubnet], held: dict[
             FixedIp(address=address, subnet_id=subnet_id, version=versions[subnet_id]) for subnet_id, address in port.fixed_ips
         ),
         subnets=tuple(_subnet(subnet, held) for subnet in subnets if subnet.id in used),
-        security_groups=port.security_groups, owned=port.owned, tag=port.tag,
+        security_groups=port.security_groups, owned=port.owned, tag=port.tag, nic=port.nic,
+        status=port.status,
     )
 
 
