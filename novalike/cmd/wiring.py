@@ -215,6 +215,19 @@ class Wiring:
         )
         return service.Daemon(manager, self.transport, host=conf.host, grace=grace)
 
+    def console_proxy(self, sort: str) -> service.Part:
+        """Answer a console proxy: novncproxy, serialproxy or spicehtml5proxy."""
+        from novalike.console.manager import ConsoleProxyManager
+        from novalike.context import service_context
+        from novalike.db import console_tokens
+        from novalike.rpc.compute import Console
+
+        def route(token: Any) -> Any:
+            host = self.compute(Console, token.host)
+            return host.open_console(service_context(), instance_uuid=token.instance_uuid, console_type=token.console_type)
+        store = console_tokens.TokenStore(self.cells, end_with_token=self.conf.consoleauth.enforce_session_timeout)
+        return service.Daemon(ConsoleProxyManager(self.conf, sort, store, route), host=self.conf.host)
+
     def network_agent(self) -> service.Part:
         """Answer the network agent of this host."""
         from novalike.agents.network.manager import NetworkAgentManager

@@ -7,13 +7,14 @@ epoch. Deleting the server removes them (deletions.py); what moves it calls `rev
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from novalike.db import instances
 from novalike.db.base import now_ms
+from novalike.db.cells import Cells
 from novalike.db.models.instances import ConsoleTokenRow, InstanceRow
 from novalike.objects.console import ConsoleAddress, ConsoleToken
 from novalike.objects.instance import Instance
@@ -23,6 +24,29 @@ from novalike.rpc import serializer
 
 #: Expired rows which one transaction removes at most.
 BATCH = 500
+
+
+class TokenStore:
+    """The tokens of all cells. With `end_with_token` a session ends when its token expires."""
+
+    def __init__(self, cells: Cells, *, end_with_token: bool = False) -> None:
+        self._cells = cells
+        self._expired_too = not end_with_token
+
+    def find(self, token: Secret) -> ConsoleToken | None:
+        """Answer a token which holds now. Raises Unavailable."""
+        for cell in self._cells:
+            found = cell.fetch(find, token)
+            if found is not None:
+                return found
+        return None
+
+    def standing(self, tokens: Collection[ConsoleToken]) -> set[ConsoleToken]:
+        """Answer those whose sessions may go on. Raises Unavailable."""
+        found: set[ConsoleToken] = set()
+        for cell in self._cells:                         # a server is in one of them
+            found |= cell.fetch(standing, tokens, expired_too=self._expired_too)
+        return found
 
 
 def add(
@@ -53,18 +77,17 @@ def find(session: Session, token: Secret) -> ConsoleToken | None:
     )
 
 
-def standing(session: Session, tokens: Sequence[ConsoleToken], *, expired_too: bool) -> set[int]:
-    """Answer the ids of those tokens whose sessions may go on: not revoked, their servers where they were.
+def standing(session: Session, tokens: Collection[ConsoleToken], *, expired_too: bool) -> set[ConsoleToken]:
+    """Answer those tokens whose sessions may go on: not revoked, their servers where they were.
 
     Rows of expired tokens are removed some time; with `expired_too` their sessions go on nevertheless.
     """
     now = session.scalar(sa.select(now_ms())) or 0
-    hosts = dict(session.execute(
-        sa.select(InstanceRow.uuid, InstanceRow.host).where(InstanceRow.uuid.in_({token.instance_uuid for token in tokens}), *_alive()),
-    ).tuples().all())
+    where = InstanceRow.uuid.in_({token.instance_uuid for token in tokens})
+    hosts = dict(session.execute(sa.select(InstanceRow.uuid, InstanceRow.host).where(where, *_alive())).all())
     stored = set(session.scalars(sa.select(ConsoleTokenRow.id).where(ConsoleTokenRow.id.in_({token.id for token in tokens}))))
     return {
-        token.id for token in tokens
+        token for token in tokens
         if hosts.get(token.instance_uuid) == token.host and (token.id in stored if token.expires_at > now else expired_too)
     }
 

@@ -52,12 +52,10 @@ def url(services: ApiServices, ctxt: RequestContext, instance: Instance, protoco
 
 def find(services: ApiServices, token: str) -> ConsoleToken:
     """Answer a token which holds now. Raises NotFound."""
-    secret = Secret(token)
-    for cell in services.cells:
-        found = cell.fetch(console_tokens.find, secret)
-        if found is not None:
-            return found
-    raise NotFound("Token not found")
+    found = console_tokens.TokenStore(services.cells).find(Secret(token))
+    if found is None:
+        raise NotFound("Token not found")
+    return found
 
 
 def _with_token(address: ConsoleAddress, console_type: str, token: Secret) -> str:

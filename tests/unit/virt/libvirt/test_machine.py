@@ -38,9 +38,9 @@ def server(properties=None, **flavor):
     )
 
 
-def render(of, files, host, vifs=(VIF,)):
+def render(of, files, host, vifs=(VIF,), **options):
     request = SpawnRequest(instance=of, vifs=vifs)
-    return machine(request, demands.of(of), files, host, made=MADE)
+    return machine(request, demands.of(of), files, host, made=MADE, **options)
 
 
 SHAPES = {
