@@ -134,7 +134,9 @@ class Journal:
         if sight is None or name is None:
             return
         if failed:
-            failure = Failure(message=self.job.failure or "The operation failed.", details=self.job.failure_details)
+            fault = sight.instance.fault         # what users are told: the whole story, not only its end
+            message = (fault.message if fault is not None else self.job.failure) or "The operation failed."
+            failure = Failure(message=message, details=fault.details if fault is not None else self.job.failure_details)
             self._tell(name, events.ERROR, sight, failure)
         else:
             self._tell(name, events.END, sight, None)
