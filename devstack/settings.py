@@ -12,6 +12,7 @@ DRIVERS = ("libvirt", "fake")
 #: What listens where unless a base port is chosen; OpenStack's ports for the APIs.
 STANDARD_PORTS = {
     "compute": 8774, "metadata": 8775, "identity": 5000, "image": 9292, "network": 9696, "mariadb": 13306, "rabbitmq": 15673,
+    "novnc": 6080, "serial": 6083,
 }
 
 
@@ -53,7 +54,8 @@ class Settings:
     def load(cls, state: Path) -> Settings | None:
         """Answer the settings of a state directory; None when there was never a stack."""
         try:
-            return cls(**json.loads((state / "stack.json").read_text()))
+            kept = json.loads((state / "stack.json").read_text())
+            return cls(**{**kept, "ports": {**STANDARD_PORTS, **kept.get("ports", {})}})
         except FileNotFoundError:
             return None
 

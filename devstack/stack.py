@@ -22,7 +22,7 @@ import urllib.error
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from devstack import credentials, libvirtd, mariadb, nodes, processes, rabbitmq
+from devstack import credentials, libvirtd, mariadb, nodes, novnc, processes, rabbitmq
 from devstack import settings as settings_module
 from devstack.client import Client
 from devstack.progress import step
@@ -30,6 +30,7 @@ from devstack.settings import Settings
 
 TOP = Path(__file__).resolve().parent.parent
 CONTROL = ("scheduler", "conductor", "api")
+PROXIES = ("novncproxy", "serialproxy")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class Stack:
             with step("libvirtd"):
                 shared["libvirt.connection_uri"] = self._up_hypervisor(1)[0]
             shared["network.agent_state_path"] = self.state / "cloud" / "network"
+            shared |= {
+                "vnc.novncproxy_port": settings.ports["novnc"], "serial_console.serialproxy_port": settings.ports["serial"],
+                **self._console_page(),
+            }
         self._write("novalike.conf", shared)
         with step("novalike-all"):
             self.start(self.daemons()[0])
@@ -114,6 +119,12 @@ class Stack:
             "identity.public_endpoint": f"http://{settings.address}:{settings.ports['identity']}",
             "neutron.metadata_proxy_shared_secret": settings.broker_password,
         }
+        if settings.driver == "libvirt":
+            shared |= {
+                "vnc.novncproxy_host": settings.address, "vnc.novncproxy_port": settings.ports["novnc"],
+                "serial_console.serialproxy_host": settings.address, "serial_console.serialproxy_port": settings.ports["serial"],
+                **self._console_page(),
+            }
         self._write("novalike.conf", shared)
         with step("database schema and accounts"):
             self._prepare_database(database_url)
@@ -121,6 +132,9 @@ class Stack:
         hypervisor = {
             "DEFAULT.transport_url": broker_url, "network.metadata_host": settings.address, "network.metadata_port": settings.ports["metadata"],
             "neutron.metadata_proxy_shared_secret": settings.broker_password,
+            "vnc.novncproxy_base_url": f"http://{settings.address}:{settings.ports['novnc']}/vnc_lite.html",
+            "serial_console.enabled": settings.driver == "libvirt",
+            "serial_console.base_url": f"ws://{settings.address}:{settings.ports['serial']}/",
         }
         for number in range(1, settings.computes + 1) if settings.driver == "libvirt" else ():
             with step(f"libvirtd {number}" if settings.computes > 1 else "libvirtd"):
@@ -149,7 +163,13 @@ class Stack:
             return libvirtd.start(self.state / "libvirt"), {}
         node = nodes.up(nodes.fabric_up(self.state), self.state, number)
         (self.state / f"node{number}" / "enter.json").write_text(json.dumps(node.enter))
-        return node.libvirt_uri, {"DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address}
+        return node.libvirt_uri, {"DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address, "console.relay_host": node.address}
+
+    def _console_page(self) -> dict[str, object]:
+        """Answer the option which names noVNC's page, or none when there is no such page here."""
+        with step("noVNC's page"):
+            page = novnc.page()
+        return {} if page is None else {"DEFAULT.web": page}
 
     def enter(self, number: int = 1) -> tuple[str, ...]:
         """Answer what to put before a command which shall run on compute host `number`; empty where that is this machine."""
@@ -164,7 +184,7 @@ class Stack:
         conf = self.state / "novalike.conf"
         if settings.shape == "embedded":
             return [Daemon("all", "all", (conf,), (), self.enter())]
-        found = [Daemon(name, name, (conf,)) for name in CONTROL]
+        found = [Daemon(name, name, (conf,)) for name in (*CONTROL, *(PROXIES if settings.driver == "libvirt" else ()))]
         if settings.driver == "fake":
             return [*found, Daemon("compute1", "compute", (self.state / "compute1.conf",), ("--computes", str(settings.computes)))]
         for number in range(1, settings.computes + 1):

@@ -39,6 +39,7 @@ OPTIONS = [
     cfg.IntOpt("computes", default=1, min=1, max=1000, help="How many pretended hypervisors there are, with the fake driver."),
     cfg.StrOpt("admin-password", secret=True, help="Password of the user admin at the first start. Default: a random one."),
     cfg.StrOpt("demo-password", secret=True, help="Password of the user demo at the first start. Default: there is no such user."),
+    cfg.BoolOpt("consoles", default=True, help="Serve VNC and serial consoles of real guests, on ports 6080 and 6083 unless configured otherwise."),
     cfg.BoolOpt("defaults", default=True, help="Make the usual flavors at the first start."),
 ]
 
@@ -62,7 +63,8 @@ def decide(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
     fake = conf.driver == "fake" or (conf.driver == "auto" and not wiring.libvirt_is_here())
     if fake and conf.driver == "auto":
         LOG.warning("libvirt is not here: servers are pretended (the fake driver). No guest really runs.")
-    base = f"http://{_in_url(conf.public_host or _reachable(conf.listen))}:{conf.port}"
+    name = _in_url(conf.public_host or _reachable(conf.listen))
+    base = f"http://{name}:{conf.port}"
     settings = {
         None: {
             "state_path": str(state), "transport_url": f"inproc://{os.getpid()}", "compute_driver": "fake" if fake else "libvirt",
@@ -75,6 +77,13 @@ def decide(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
         "network": {
             "agent_driver": "none" if fake else "linux", "agent_state_path": f"{state}/network",
             "metadata_host": _reachable(conf.listen), "metadata_port": conf.port, "metadata_path": "/metadata",
+        },
+        "vnc": {
+            "novncproxy_host": conf.listen, "novncproxy_base_url": f"http://{name}:{conf.vnc.novncproxy_port}/vnc_lite.html",
+        },
+        "serial_console": {
+            "enabled": conf.consoles and not fake, "serialproxy_host": conf.listen,
+            "base_url": f"ws://{name}:{conf.serial_console.serialproxy_port}/",
         },
         "wsgi": {"access_log": conf.debug},
     }
@@ -109,6 +118,9 @@ def daemons(conf: cfg.ConfigOpts, one: wiring.Wiring, arguments: Sequence[str] |
     else:
         yield one.network_agent()
         yield one.hypervisor()
+        if conf.consoles:
+            yield one.console_proxy("novncproxy")
+            yield one.console_proxy("serialproxy")
     for name in one.local:
         yield from one.chores(name)
 

@@ -54,7 +54,10 @@ class ProxyServer:
         self._room = threading.BoundedSemaphore(limit)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family = next((one[0] for one in found if prefer_ipv6 and one[0] == socket.AF_INET6), found[0][0])
-        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        try:
+            self._listener = socket.create_server((host, port), family=family, backlog=128)
+        except OSError as error:
+            raise OSError(error.errno, f"{name} cannot listen on {host}:{port}: {error.strerror}") from error
         self.host, self.port = self._listener.getsockname()[:2]
         self._stopping = False
 
