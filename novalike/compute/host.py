@@ -39,6 +39,7 @@ class ComputeHost:
         self.reporter = reporter
         self.builders = Workers("build", conf.max_concurrent_builds or ANY_NUMBER)
         self.workers = Workers("order", conf.default_thread_pool_size)
+        self.copiers = Workers("snapshot", conf.max_concurrent_snapshots or ANY_NUMBER)
         self.orders = Orders(
             self.name, clock, ledger, reporter, on_end=self._ended, power_state=self.power_state,
         )
@@ -101,6 +102,7 @@ class ComputeHost:
         ended = self.orders.close(timeout)
         self.builders.stop(0)
         self.workers.stop(0)
+        self.copiers.stop(0)
         return ended
 
     def _ended(self, outcome: Outcome) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from novalike.clock import Clock
 from novalike.compute.build import BuildEndpoint
 from novalike.compute.console import ConsoleEndpoint
 from novalike.compute.console_relay import ConsoleRelay
+from novalike.compute.devices import DevicesEndpoint
 from novalike.compute.host import ComputeHost
 from novalike.compute.inventory import BINARY, HostEndpoint, HostInventory
 from novalike.compute.ledger import Ledger
 from novalike.compute.lifecycle import LifecycleEndpoint
+from novalike.compute.moves import MovesEndpoint
 from novalike.compute.orphans import Orphans
 from novalike.compute.passwords import PasswordEndpoint
 from novalike.compute.periodic import Housekeeping, periodics
@@ -23,8 +26,11 @@ from novalike.compute.rebuild import RebuildEndpoint
 from novalike.compute.recovery import Recovery
 from novalike.compute.reporter import Reporter
 from novalike.compute.rescue import RescueEndpoint
+from novalike.compute.snapshots import FileKeeper, SnapshotsEndpoint
+from novalike.compute.uploads import Upload
 from novalike.context import service_context
 from novalike.exception import NovalikeError
+from novalike.objects.image import ImageTarget
 from novalike.rpc.compute import TOPIC
 from novalike.rpc.conductor import HostReports, Tasks
 from novalike.rpc.engine import Interface
@@ -43,7 +49,8 @@ class ComputeManager:
 
     `tasks` and `reports` are clients of the conductor's interfaces. `state_dir` holds the ledger and the host's uuid and
     belongs to this daemon alone (Conflict when another one uses it). `stop_timeout` is for how many seconds a graceful stop
-    waits for running orders; None: what graceful_shutdown_timeout leaves for it.
+    waits for running orders; None: what graceful_shutdown_timeout leaves for it. `uploads` makes what sends
+    an image to its target; None: by HTTP.
     """
 
     binary = BINARY
@@ -51,7 +58,7 @@ class ComputeManager:
 
     def __init__(
         self, conf: Any, clock: Clock, driver: Driver, tasks: Tasks, reports: HostReports, state_dir: str, *,
-        stop_timeout: float | None = None,
+        stop_timeout: float | None = None, uploads: Callable[[ImageTarget], Upload] | None = None,
     ) -> None:
         self._driver = driver
         self._stop_timeout = max(1.0, conf.graceful_shutdown_timeout - 2 * FAREWELL) if stop_timeout is None else stop_timeout
@@ -69,10 +76,12 @@ class ComputeManager:
         self._recovery = Recovery(self.host, build, lifecycle)
         self.endpoints: tuple[Interface, ...] = (
             build, lifecycle, ConsoleEndpoint(self.host, self._relay), HostEndpoint(self.host, self._inventory),
-            RebuildEndpoint(self.host), RescueEndpoint(self.host), PasswordEndpoint(self.host),
+            DevicesEndpoint(self.host), MovesEndpoint(self.host), RebuildEndpoint(self.host), RescueEndpoint(self.host), PasswordEndpoint(self.host),
+            SnapshotsEndpoint(self.host, uploads),
         )
         self.periodics = periodics(
             self.host, Housekeeping(self.host, self._inventory), self._inventory, self._power, Orphans(self.host),
+            FileKeeper(self.host),
         )
 
     def start(self) -> None:

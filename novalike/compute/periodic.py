@@ -8,6 +8,7 @@ from novalike.compute.host import ComputeHost
 from novalike.compute.inventory import BINARY, HostInventory
 from novalike.compute.orphans import Orphans
 from novalike.compute.power import PowerWatch
+from novalike.compute.snapshots import FileKeeper
 from novalike.context import service_context
 from novalike.exception import Unavailable
 from novalike.objects.tasks import Heartbeat
@@ -47,13 +48,15 @@ class Housekeeping:
 
 def periodics(
     host: ComputeHost, housekeeping: Housekeeping, inventory: HostInventory, power: PowerWatch, orphans: Orphans,
+    files: FileKeeper,
 ) -> tuple[Periodic, ...]:
-    """Answer the compute daemon's periodic work with its configured intervals; 0 means Nova's once a minute for the two
+    """Answer the compute daemon's periodic work with its configured intervals; 0 means Nova's once a minute for those
     where it does.
     """
     conf = host.conf
     sync, resources = conf.sync_power_state_interval or MINUTE, conf.update_resources_interval or MINUTE
     search = conf.running_deleted_instance_poll_interval
+    images = conf.image_cache.manager_interval or MINUTE
     return (
         Periodic("heartbeat", conf.report_interval, housekeeping.heartbeat),
         Periodic("order deadlines", DEADLINE_PRECISION, host.orders.expire, delay=DEADLINE_PRECISION),
@@ -61,5 +64,6 @@ def periodics(
         Periodic("power states", sync, power.compare, delay=sync),   # the first comparison is part of the start
         Periodic("resources", resources, inventory.report_changes, delay=resources),
         Periodic("orphans", search, orphans.search, delay=min(search, MINUTE)),
+        Periodic("image cache", images, files.clean, delay=images),
         Periodic("ledger", HOUR, housekeeping.prune, delay=HOUR),
     )

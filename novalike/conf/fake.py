@@ -18,6 +18,7 @@ OPTIONS = [
     cfg.FloatOpt("spawn_delay", default=0.0, min=0, help="Seconds which a guest takes to be made."),
     cfg.FloatOpt("destroy_delay", default=0.0, min=0, help="Seconds which a guest takes to be removed."),
     cfg.FloatOpt("power_delay", default=0.0, min=0, help="Seconds which switching power on or off takes."),
+    cfg.FloatOpt("snapshot_delay", default=0.0, min=0, help="Seconds which copying a guest's disk takes."),
     cfg.FloatOpt(
         "shutdown_delay", default=0.0, min=0,
         help="Seconds which a guest takes to shut itself down when asked to; one longer than shutdown_timeout gets its power cut.",

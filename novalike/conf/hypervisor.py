@@ -23,6 +23,10 @@ OPTIONS = [
         help="Builds which run at the same time on this host; more wait. 0: no limit.",
     ),
     cfg.IntOpt(
+        "max_concurrent_snapshots", default=5, min=0,
+        help="Disks which are copied or sent to the image service at the same time on this host; more wait. 0: no limit.",
+    ),
+    cfg.IntOpt(
         "default_thread_pool_size", default=10, min=1,
         help="Deletes and single-host actions which run at the same time on this host; more wait.",
     ),

@@ -26,6 +26,15 @@ OPTIONS = [
         "images_type", default="default", choices=["raw", "flat", "qcow2", "default"],
         help="Kind of disk files. default follows use_cow_images: qcow2, or raw without; flat is another word for raw.",
     ),
+    cfg.StrOpt(
+        "snapshot_image_format", choices=["raw", "qcow2", "vmdk", "vdi"],
+        help="Format of images made of servers. Not set: that of the server's disk.",
+    ),
+    cfg.BoolOpt("snapshot_compression", default=False, help="Compress qcow2 images made of servers: smaller, and much slower to make."),
+    cfg.StrOpt(
+        "snapshots_directory", default="$instances_path/snapshots",
+        help="Folder in which copies of servers' disks lie until the image service has them.",
+    ),
     cfg.ListOpt("disk_cachemodes", default=[], help="Cache mode by kind of source, e.g. file=writeback. Not given: none."),
     cfg.StrOpt("hw_disk_discard", choices=["ignore", "unmap"], help="Whether a guest's discards free space on the host. Not set: unmap."),
     cfg.StrOpt("disk_prefix", help="Prefix of disk names in guests instead of the bus's own (vd, sd, hd)."),

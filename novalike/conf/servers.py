@@ -18,5 +18,16 @@ OPTIONS = [
         "Seconds for which a deleted server can be restored before it is removed for good. 0 or less: deleted at once. "
         "Conductors and APIs need the same value."
     )),
+    cfg.IntOpt("shelved_offload_time", default=0, min=-1, help=(
+        "Seconds after which a shelved server leaves its host. 0: as soon as it is shelved; -1: never by itself. Conductors and "
+        "APIs need the same value. (Nova: of the compute hosts.)"
+    )),
+    cfg.IntOpt("shelved_poll_interval", default=3600, help=(
+        "Seconds between searches for shelved servers whose time on their host is over. 0 or less: never."
+    )),
+    cfg.ListOpt("non_inheritable_image_properties", default=[
+        "cache_in_nova", "bittorrent", "img_signature_hash_method", "img_signature", "img_signature_key_type",
+        "img_signature_certificate_uuid", "cinder_encryption_key_id", "cinder_encryption_key_deletion_policy",
+    ], help="Properties which an image of a server does not take over from the image the server was made of."),
     cfg.BoolOpt("force_config_drive", default=False, help="Give every new server a config drive."),
 ]

@@ -7,9 +7,11 @@ from novalike.objects.console import ConsoleAddress, ConsoleRoute
 from novalike.objects.device_tasks import InterfaceOrder, VolumeOrder
 from novalike.objects.diagnostics import Diagnostics
 from novalike.objects.instance import Instance
+from novalike.objects.move_tasks import ArriveOrder, DropAsideOrder, FetchOrder, MoveOutOrder, PutBackOrder
 from novalike.objects.password import PasswordOrder
 from novalike.objects.rebuild import RebuildOrder
 from novalike.objects.rescue import RescueOrder
+from novalike.objects.snapshot_tasks import CopyOrder, DiscardOrder, UploadOrder
 from novalike.objects.tasks import ActionOrder, BuildOrder, DestroyOrder
 from novalike.rpc.engine import Interface, call, cast
 
@@ -133,6 +135,50 @@ class GuestPasswords(Interface):
     @cast()
     def set_password(self, ctxt: RequestContext, *, order: PasswordOrder) -> None:
         """Have the guest's agent do it; reported by Tasks.report."""
+
+
+class Snapshots(Interface):
+    """Copy servers' disks and send the copies to the image service; each is reported by Tasks.report."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def copy(self, ctxt: RequestContext, *, order: CopyOrder) -> None:
+        """Make a flat, consistent copy of the root disk; the outcome's result tells its disk_format."""
+
+    @cast()
+    def upload(self, ctxt: RequestContext, *, order: UploadOrder) -> None:
+        """Send the copy, then remove it."""
+
+    @cast()
+    def discard(self, ctxt: RequestContext, *, order: DiscardOrder) -> None:
+        """Remove the copy, half-made or whole."""
+
+
+class Moves(Interface):
+    """Move a server to another host, or to another size on the same one. Every end is reported by Tasks.report."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def move_out(self, ctxt: RequestContext, *, order: MoveOutOrder) -> None:
+        """Stop it and put its disks aside; the result's `offer` is for the destination."""
+
+    @cast()
+    def fetch(self, ctxt: RequestContext, *, order: FetchOrder) -> None:
+        """Make its disks here of those which the source put aside."""
+
+    @cast()
+    def arrive(self, ctxt: RequestContext, *, order: ArriveOrder) -> None:
+        """Define it here, and start it if it is to run."""
+
+    @cast()
+    def put_back(self, ctxt: RequestContext, *, order: PutBackOrder) -> None:
+        """Take back what was put aside here."""
+
+    @cast()
+    def drop_aside(self, ctxt: RequestContext, *, order: DropAsideOrder) -> None:
+        """Remove what was put aside here; the server stays."""
 
 
 class Host(Interface):

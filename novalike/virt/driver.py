@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.console import ConsolePorts
@@ -253,4 +253,88 @@ class PasswordSetter(Protocol):
 
     def set_password(self, instance_uuid: str, user: str, password: Secret) -> None:
         """Raises NotFound, Conflict when the guest does not run, NovalikeError when nobody in it obeys."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskCopy:
+    """A copy of a guest's root disk: how it is to be declared, and how many bytes its file has."""
+
+    disk_format: str
+    size: int
+
+
+@runtime_checkable
+class Copier(Protocol):
+    """A driver which can copy a guest's root disk. Copies are known by the id of the image they become."""
+
+    def copy_disk(self, instance: Instance, image_id: str, *, go_on: Callable[[], None]) -> DiskCopy:
+        """Make a flat and consistent copy, whatever the guest does meanwhile; in the place of an earlier one of the same id.
+
+        Calls `go_on` now and then, and stops when that raises. Raises NotFound; NovalikeError also when the image demands file
+        systems at rest (os_require_quiesce) and the guest's agent does not see to that.
+        """
+        ...
+
+    def open_copy(self, instance_uuid: str, image_id: str) -> BinaryIO:
+        """Open a complete copy for reading. Raises NotFound."""
+        ...
+
+    def discard_copy(self, instance_uuid: str, image_id: str) -> None:
+        """Remove a copy, and end what making it may have left in the guest. Fine when there is none."""
+        ...
+
+    def settle_copies(self, *, older_than: float, busy: Callable[[str], bool]) -> int:
+        """Remove copies which nobody asked for in so many seconds, except those of busy instances; answer how many."""
+        ...
+
+
+@runtime_checkable
+class ImageCaching(Protocol):
+    """A driver which keeps images on the host."""
+
+    def clean_image_cache(self, *, unused_for: float) -> int:
+        """Remove images on which no disk here is based and which nobody asked for in so many seconds; answer how many."""
+        ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A driver which can hand a server over to another host's driver of its kind, or to another size on its own.
+
+    A server's disks are put aside by `move_out` and stay so until `put_back`, `drop_aside` or `destroy`, which removes them too.
+    """
+
+    def move_out(
+        self, instance: Instance, *, timeout: int, retry_interval: int = 10, ticket: Secret | None = None, ticket_seconds: int = 0,
+    ) -> str:
+        """Stop the guest (as power_off) and put its disks aside; answer what `fetch` needs to know of them.
+
+        Whoever shows `ticket` may fetch them for so many seconds. Fine when they are aside already. Raises NotFound.
+        """
+        ...
+
+    def fetch(
+        self, request: SpawnRequest, offer: str, *, ticket: Secret | None, local: bool, go_on: Callable[[], None],
+    ) -> None:
+        """Make the disks of a guest, in its flavor's sizes, of those which another host (or with `local` this one) put aside.
+
+        Fine when they are made. `go_on` is called now and then and raises when the work is not wanted any more. Raises
+        BuildFailed, which says whether another host may fare better.
+        """
+        ...
+
+    def arrive(self, request: SpawnRequest, *, power_on: bool) -> None:
+        """Define a guest whose disks were fetched, and start it if it is to run. Fine when that is done. Raises BuildFailed."""
+        ...
+
+    def put_back(self, request: SpawnRequest, *, power_on: bool) -> None:
+        """Take disks which were put aside for the guest's own again, dropping what took their place; start it if it is to run.
+
+        Fine when nothing is aside. Raises NotFound when there is no such guest, NovalikeError.
+        """
+        ...
+
+    def drop_aside(self, instance_uuid: str) -> None:
+        """Remove disks which were put aside; the guest and its own disks stay. Fine when there are none."""
         ...

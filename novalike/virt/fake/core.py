@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 from novalike.clock import Clock
 from novalike.exception import NotFound
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
@@ -92,7 +93,7 @@ class FakeCore:
         self._faults.strike("spawn", names)
         hypervisor.begin(self._guest(request), self._limits())
         hypervisor.add(instance.uuid, *pieces_of(instance))
-        hypervisor.fill(instance.uuid, contents(instance))
+        hypervisor.fill(instance.uuid, self._contents(request))
         self._faults.strike("spawn", names, "disks")
         if self._options.spawn_delay:
             self._clock.sleep(self._options.spawn_delay)
@@ -188,6 +189,10 @@ class FakeCore:
         while (left := until - self._clock.monotonic()) > 0 and self.power_state(guest.uuid) == PowerState.RUNNING:
             self._clock.sleep(min(left, 0.05))
 
+    def _contents(self, request: SpawnRequest) -> dict[str, str]:
+        """Answer what is on a new guest's disks. Raises BuildFailed."""
+        return contents(request.instance)
+
     def _defined(self, uuid: str) -> FakeGuest:
         guest = self.hypervisor.find(uuid)
         if guest is None or not guest.defined:
@@ -204,6 +209,7 @@ class FakeCore:
                 "uuid": instance.uuid, "display_name": instance.display_name, "hostname": instance.hostname,
                 "metadata": dict(instance.metadata), "vcpus": instance.flavor.vcpus, "memory_mb": instance.flavor.memory_mb,
                 "disk_gb": instance.flavor.root_gb + instance.flavor.ephemeral_gb, "macs": [vif.mac for vif in request.vifs],
+                "volumes": volume_facts(request.block_devices),
                 "agent": instance.image_properties.get("hw_qemu_guest_agent", "").lower() in {"yes", "true", "1", "on"},
             },
         )
@@ -251,4 +257,17 @@ def pieces_of(instance: Instance, folder: str = "") -> list[str]:
 
 def taps_of(vifs: tuple[Vif, ...]) -> list[str]:
     """Answer the pieces which plugged ports are."""
-    return [f"tap:{vif.tap or f'tap{vif.port_id[:11]}'}" for vif in vifs]
+    return [tap_of(vif) for vif in vifs]
+
+
+def tap_of(vif: Vif) -> str:
+    """Answer the name of the piece which a port is."""
+    return f"tap:{vif.tap or f'tap{vif.port_id[:11]}'}"
+
+
+def volume_facts(devices: tuple[BlockDevice, ...]) -> dict[str, dict[str, str | None]]:
+    """Answer what a guest knows of its volumes, by the uuid of the block device."""
+    return {
+        device.uuid: {"volume_id": device.volume_id, "device": (device.device_name or "").removeprefix("/dev/")}
+        for device in devices if device.destination_type == "volume"
+    }

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from novalike.virt.fake.consoles import ConsoledGuests
 from novalike.virt.fake.core import FakeCore
+from novalike.virt.fake.devices import DeviceGuests
+from novalike.virt.fake.moves import MovedGuests
 from novalike.virt.fake.passwords import ObedientGuests
 from novalike.virt.fake.rebuild import RebuiltGuests
 from novalike.virt.fake.rescue import RescuedGuests
+from novalike.virt.fake.snapshots import CopiedGuests
 from novalike.virt.fake.suspending import SuspendingGuests
 
 
 class FakeDriver(
+    MovedGuests,
     ConsoledGuests,
+    CopiedGuests,
+    DeviceGuests,
     ObedientGuests,
     RebuiltGuests,
     RescuedGuests,

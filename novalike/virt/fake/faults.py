@@ -13,6 +13,9 @@ from novalike.exception import BuildFailed, Invalid, NovalikeError
 OPERATIONS = (
     "spawn", "destroy", "power_on", "power_off", "reboot", "console_output", "pause", "unpause", "suspend", "resume", "inject_nmi",
     "prepare_rebuild", "replace_disks", "start_rebuilt", "abandon_rebuild", "prepare_rescue", "rescue", "unrescue", "set_password",
+    "copy_disk", "open_copy", "discard_copy",
+    "attach_interface", "detach_interface", "attach_volume", "detach_volume", "swap_volume", "diagnostics",
+    "move_out", "fetch", "arrive", "put_back", "drop_aside",
 )
 STAGES = ("start", "disks", "taps", "domain")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from novalike.exception import NotFound, NovalikeError
 from novalike.objects.states import PowerState
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.fake.core import FakeCore, contents, names_of, pieces_of, taps_of
+from novalike.virt.fake.core import FakeCore, names_of, pieces_of, taps_of
 from novalike.virt.fake.hypervisor import FakeGuest
 
 PREPARED, DONE = "rebuild", "rebuilt"
@@ -27,7 +27,7 @@ class RebuiltGuests(FakeCore):
             self._clock.sleep(self._options.spawn_delay)
         self.hypervisor.amend(
             instance.uuid, pieces=[*_without_prepared(guest), *pieces_of(instance, f"{instance.uuid}_new")],
-            beside={**guest.beside, PREPARED: {"attempt": attempt, "disks": contents(instance)}},
+            beside={**guest.beside, PREPARED: {"attempt": attempt, "disks": self._contents(request)}},
         )
         self._faults.strike("prepare_rebuild", names_of(instance), "disks")
 
