@@ -13,7 +13,7 @@ from novalike.api.operations import lifecycle, notices
 from novalike.api.operations.create import caller_of
 from novalike.api.operations.servers import Servers
 from novalike.api.services import ApiServices
-from novalike.db import state_resets
+from novalike.db import mappings, state_resets
 from novalike.objects.instance import Instance
 from novalike.objects.states import VmState
 
@@ -84,6 +84,8 @@ class _Actions:
         )
         if undone is not None:
             self._services.doorbell.ring(request.context, [undone])
+        if instance.vm_state == VmState.SOFT_DELETED:
+            self._services.cells.shared.write(mappings.hold, instance.uuid)     # no longer deleted: it counts again
         notices.accepted(self._services, request.context, instance)
 
 
