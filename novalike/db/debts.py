@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,15 @@ from novalike.rpc import serializer
 #: What a debt's order carries as operation id, before the row's id.
 PREFIX = "debt:"
 RETRY = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDebt:
+    """A debt which is not paid. `wake_at` is when the host is asked next, by the database's clock in milliseconds."""
+
+    debt: Debt
+    since: datetime
+    wake_at: int
 
 
 def owe(session: Session, debt: Debt, *, now: datetime) -> None:
@@ -75,6 +85,17 @@ def pay(session: Session, fence: Fence) -> bool:
         ),
     )
     return bool(done.rowcount)
+
+
+def listed(session: Session, *, host: str | None = None) -> list[OpenDebt]:
+    """Answer what hosts owe (or one of them), oldest first."""
+    query = sa.select(HostDebtRow).order_by(HostDebtRow.created_at, HostDebtRow.id)
+    if host is not None:
+        query = query.where(HostDebtRow.host == host)
+    return [
+        OpenDebt(debt=serializer.load(Debt, row.document), since=row.created_at, wake_at=row.wake_at)
+        for row in session.scalars(query)
+    ]
 
 
 def hosts(session: Session) -> set[str]:

@@ -19,6 +19,7 @@ from novalike.db.models.instances import InstanceRow
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.device_tasks import SWAP_VOLUME
 from novalike.objects.instance import Instance
+from novalike.objects.instance_action import action_event
 from novalike.objects.states import ACTIONS, PowerState, VmState
 from novalike.objects.tasks import Caller, Fence, Outcome
 
@@ -127,15 +128,10 @@ def finish(session: Session, outcome: Outcome, *, now: datetime) -> Ended | None
     _clear(row)
     row.updated_at = now
     action_log.finish(
-        session, row.uuid, request_id, event=f"compute_{row_event(rule.name)}", now=now, error=outcome.error, details=outcome.details,
+        session, row.uuid, request_id, event=action_event(rule.name), now=now, error=outcome.error, details=outcome.details,
         host=outcome.host, started=outcome.started_at,
     )
     return Ended(row.uuid, action, request_id, outcome.error)
-
-
-def row_event(action: str) -> str:
-    """Answer Nova's event name for an action, without its prefix (`stop` -> `stop_instance`)."""
-    return f"{action}_instance"
 
 
 def _clear(row: InstanceRow) -> None:

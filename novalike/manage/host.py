@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import Any
 
-from novalike.db import aggregates, hosts
+from novalike.db import aggregates, debts, hosts, running
 from novalike.hardware.capacity import Ratios, capacity
 from novalike.manage.command import Command, Session
 
 COLUMNS = ("cell", "host", "node", "zone", "state", "status", "servers", "vcpus", "memory_mb", "disk_gb")
+DEBT_COLUMNS = ("cell", "host", "instance", "name", "epoch", "ports", "since", "next_try")
 
 
 def show(session: Session) -> int:
@@ -36,8 +38,31 @@ def show(session: Session) -> int:
     return 0
 
 
+def list_debts(session: Session) -> int:
+    """List the cleanup which hosts owe: they could not be reached when something on them had to be removed."""
+    rows: list[dict[str, Any]] = []
+    for name in session.cells.names():
+        rows += [
+            {
+                "cell": name, "host": one.debt.host, "instance": one.debt.instance_uuid, "name": one.debt.instance_name,
+                "epoch": one.debt.epoch, "ports": len(one.debt.vifs), "since": _time(one.since),
+                "next_try": _time(running.stamp(one.wake_at)),
+            }
+            for one in session.cells.cell(name).fetch(debts.listed, host=session.arguments.host)
+        ]
+    session.output.rows(DEBT_COLUMNS, rows, empty="No host owes anything.")
+    return 0
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", nargs="?", help="only this host")
 
 
-COMMANDS = (Command("host", "list", "List hypervisors, their capacity and what is promised of it.", show, _options),)
+COMMANDS = (
+    Command("host", "list", "List hypervisors, their capacity and what is promised of it.", show, _options),
+    Command("host", "debts", "List the cleanup which hosts owe and are asked for.", list_debts, _options),
+)

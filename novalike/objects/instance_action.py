@@ -40,7 +40,17 @@ STEP_EVENTS = {
     ("build", "place"): "conductor_schedule_and_build_instances",
     ("build", "spawn"): "compute__do_build_and_run_instance",
     ("delete", "destroy"): "compute_shutdown_instance",
+    ("rebuild", "check"): "conductor_rebuild_server",
+    ("rebuild", "prepare"): "compute_prepare_rebuild",
+    ("rebuild", "replace"): "compute_replace_disks",
+    ("rebuild", "spawn"): "compute_rebuild_instance",
+    ("change_password", "set_password"): "compute_set_admin_password",
 }
+
+
+def action_event(name: str) -> str:
+    """Answer the name of the event in which a host does a single-host action (`stop` -> compute_stop_instance)."""
+    return f"compute_{name}_instance"
 
 
 def step_event(kind: str, step: str, *, on_host: bool = True) -> str:

@@ -10,8 +10,8 @@ from novalike.conductor.actions import Actions
 from novalike.conductor.engine import Engine
 from novalike.conductor.manager import KINDS
 from novalike.conductor.reports import HostReportsEndpoint
-from novalike.objects.tasks import PowerChange
 from novalike.context import service_context
+from novalike.objects.tasks import PowerChange
 from novalike.virt.fake.faults import Fault
 from tests.fakes.notifications import RecordingSender, notifier
 from tests.laws.cloud import SimulatedCloud

@@ -12,7 +12,7 @@ from novalike.api.openstack.schemas.servers import NOTHING
 from novalike.api.openstack.views import instance_actions as views
 from novalike.api.operations.servers import Servers
 from novalike.api.services import ApiServices
-from novalike.db import action_log
+from novalike.db import action_log, running
 from novalike.exception import Invalid, NotFound
 from novalike.objects.instance import Instance
 
@@ -54,13 +54,13 @@ class _Actions:
                 done = action_log.get(session, instance.uuid, wanted)
             except NotFound as error:
                 raise NotFound(f"Action {wanted[:255]} not found") from error
+            current = running.event(session, instance.uuid, wanted)
         inner = request.allowed(f"{_BASE}:events")
         answer = views.action(request, done)
         if inner or request.version >= (2, 51):
             details = request.allowed(f"{_BASE}:events:details")
-            answer["events"] = [
-                views.event(request, step, instance.project_id, inner=inner, details=details) for step in done.events
-            ]
+            steps = done.events if current is None else (current, *done.events)      # newest first
+            answer["events"] = [views.event(request, step, instance.project_id, inner=inner, details=details) for step in steps]
         return {"instanceAction": answer}
 
 
