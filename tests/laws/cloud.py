@@ -27,7 +27,7 @@ from novalike.conductor.engine import Engine, World
 from novalike.conductor.manager import KINDS, owner_name
 from novalike.conductor.reports import HostReportsEndpoint
 from novalike.context import RequestContext, service_context
-from novalike.db import action_log, debts, deletions, instance_actions, instances, tasks
+from novalike.db import acceptance, action_log, block_devices, debts, deletions, instance_actions, instances, tasks
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.db.models.hosts import HostDebtRow
@@ -35,6 +35,7 @@ from novalike.db.models.instances import InstanceRow
 from novalike.db.models.mappings import InstanceMapping
 from novalike.db.models.tasks import TaskRow
 from novalike.exception import NovalikeError
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import RequestedNetwork
 from novalike.objects.tasks import ActionOrder, BuildState, Fence, Outcome
 from novalike.rpc import conductor as rpc_conductor
@@ -46,9 +47,12 @@ from novalike.vault import Vault
 from novalike.virt.fake.driver import FakeDriver
 from novalike.virt.fake.faults import OPERATIONS, Fault
 from novalike.virt.fake.hypervisor import FakeHypervisor
+from novalike.volume import connections
 from tests import schema
 from tests.factories_instances import CALLER, NOW, instance
 from tests.fakes.ports import Ports
+from tests.fakes.services import FakeImages
+from tests.fakes.volumes import Volumes
 
 ROUND = 16.0          # seconds which pass in one round of settle(): a little more than the resend interval
 ROUNDS = 120          # after so many rounds every deadline has passed
@@ -280,8 +284,10 @@ class SimulatedCloud:
         self.cells = Cells.single(self.database)
         self.conf = conf_module.load(**options)
         self.ports = Ports(self.points.hit)
+        self.volumes = Volumes(point=self.points.hit)
         self.scheduler = next(iter(SchedulerManager(self.conf, self.cells, Clock()).endpoints))
         self.vault = Vault(b"k" * 32)
+        self.images = FakeImages()
         self.hosts: dict[str, Host] = {}
         self.start_conductor()
         for number in range(hosts):
@@ -301,8 +307,8 @@ class SimulatedCloud:
     def start_conductor(self) -> None:
         """Start a conductor; one that crashed is simply forgotten."""
         self.world = World(
-            conf=self.conf, clock=Clock(), cells=self.cells, scheduler=self, compute=self.compute, networks=self.ports, images=None,  # type: ignore[arg-type]
-            vault=self.vault, owner=owner_name("conductor"),
+            conf=self.conf, clock=Clock(), cells=self.cells, scheduler=self, compute=self.compute, networks=self.ports, images=self.images,  # type: ignore[arg-type]
+            vault=self.vault, volumes=self.volumes, owner=owner_name("conductor"),
         )
         self.engine = Engine(self.world, KINDS)
         self.actions = Actions(self.world, self.database)
@@ -314,6 +320,12 @@ class SimulatedCloud:
         placement = self.scheduler.select_host(ctxt, spec=spec)
         self.points.hit("after select_host")
         return placement
+
+    def check_rebuild(self, ctxt: RequestContext, *, spec: Any) -> None:
+        """So is this call."""
+        self.points.hit("before check_rebuild")
+        self.scheduler.check_rebuild(ctxt, spec=spec)
+        self.points.hit("after check_rebuild")
 
     def compute(self, interface: type, host: str) -> Any:
         """Answer a client of a host's interface."""
@@ -352,6 +364,12 @@ class SimulatedCloud:
         self.ring(accepted(self.database, accept))
         return made.uuid
 
+    def begin(self, uuid: str, operation: str, *, kind: str, state: Any) -> None:
+        """Accept a durable operation as the API does."""
+        self.ring(Database.write(
+            self.database, acceptance.begin_task, self.server(uuid), operation, kind=kind, state=state, caller=CALLER, now=NOW,
+        ))
+
     def delete(self, uuid: str) -> None:
         """Accept a delete as the API does."""
         self.ring(Database.write(self.database, deletions.begin, uuid, CALLER, now=NOW))
@@ -363,15 +381,32 @@ class SimulatedCloud:
 
     def order(self, server: Any, action: str, fence: Fence) -> None:
         """Put the order of an accepted single-host action on the wire."""
-        order = ActionOrder(fence=fence, action=action, instance=server, vifs=server.network_info)
+        disks = connections.complete(self.volumes, CALLER, self.disks(uuid))
+        order = ActionOrder(fence=fence, action=action, instance=server, vifs=server.network_info, block_devices=disks)
         mail = Mail(self.wire, Lifecycle, server.host, lambda: self.hosts[server.host].endpoint(Lifecycle), lambda name: None)
         mail.act(service_context(), order=order)
+
+    def change_devices(self, request: Callable[..., Any], uuid: str, *arguments: Any) -> None:
+        """Accept one of db/device_requests.py as the API does."""
+        accepted = Database.write(self.database, request, self.server(uuid), *arguments, CALLER, now=NOW)
+        self.ring(accepted[0] if isinstance(accepted, tuple) else accepted)
+
+    def disks(self, uuid: str) -> tuple[BlockDevice, ...]:
+        """Answer a server's block devices as they are stored."""
+        return self.database.fetch(block_devices.of_instance, uuid)
 
     def ring(self, task_id: str) -> None:
         """Put a doorbell on the wire."""
         self.wire.post(Message("conductor", "wake", lambda: self.wake(service_context(), task_ids=[task_id])))
 
     # -- how it goes on
+
+    def next_message(self) -> Message | None:
+        """Answer the next message to deliver; when there is none, what hosts which were at work send."""
+        if not self.wire.queue:
+            for host in self.hosts.values():
+                host.settle()
+        return self.wire.take()
 
     def deliver(self) -> None:
         """Deliver messages until none is left and hosts are idle; a crash kills the conductor and starts another one."""

@@ -11,22 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
-from novalike.db.models.mappings import InstanceMapping
 from novalike.exception import Forbidden
-from novalike.objects.states import ACTIONS, PowerState
+from novalike.objects.states import ACTIONS
 from novalike.virt.fake.faults import Fault
 from tests.factories_instances import SMALL
 from tests.fakes.ports import Ports
 from tests.laws.cloud import ROUND, SimulatedCloud
+from tests.laws.stories import CRASHES, arm_conductor, arm_hosts, check, nothing
 
-#: A host's thread which dies at a point dies of Crash; that is the test, not an accident.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+pytestmark = CRASHES
 
 Story = Callable[[SimulatedCloud], str]
-DONE = {"active", "error", "deleted"}
 
 
 def build(cloud: SimulatedCloud) -> str:
@@ -96,51 +92,6 @@ def run(home: Path, story: str, prepare: Callable[[SimulatedCloud], None]) -> Si
     assert cloud.server(uuid).vm_state in ends, f"{story}: ended {cloud.server(uuid).vm_state}: {cloud.server(uuid).fault}"
     cloud.close()
     return cloud
-
-
-def check(cloud: SimulatedCloud, uuid: str, what: str) -> None:
-    """Assert that the server is in a final state and that everything it holds has an owner."""
-    server = cloud.server(uuid)
-    assert not cloud.busy(), f"{what}: {cloud.busy()}"
-    assert server.vm_state in DONE, f"{what}: {server.vm_state}"
-    assert server.task_state is None, f"{what}: task_state {server.task_state}"
-    guests = {name: host.hypervisor.find(uuid) for name, host in cloud.hosts.items() if host.driver.leftovers(uuid)}
-    ports = cloud.ports.of(uuid)
-    with cloud.database.read() as session:
-        claimed = list(session.scalars(
-            sa.select(ComputeNodeRow.host).join(ClaimRow, ClaimRow.compute_node_id == ComputeNodeRow.id).where(ClaimRow.instance_uuid == uuid),
-        ))
-        released = session.scalar(sa.select(InstanceMapping.released_at).where(InstanceMapping.uuid == uuid)) is not None
-    if server.vm_state == "active":
-        assert list(guests) == [server.host] == claimed, f"{what}: on {server.host}, guests {list(guests)}, claims {claimed}"
-        assert guests[server.host].power_state == PowerState.RUNNING, what
-        assert [vif.port_id for vif in server.network_info] == ports, what
-        assert {cloud.ports.hosts[port] for port in ports} == {server.host}, what
-        assert server.launched_at is not None, what
-    else:
-        assert not guests, f"{what}: guests remain on {list(guests)}"
-        assert not claimed, f"{what}: claims remain on {claimed}"
-        assert not ports, f"{what}: ports remain: {ports}"
-    if server.vm_state == "error":
-        assert server.fault is not None, what
-        assert server.fault.message, what
-    assert released == (server.vm_state == "deleted"), f"{what}: quota released: {released}"
-
-
-def arm_conductor(at: int) -> Callable[[SimulatedCloud], None]:
-    def arm(cloud: SimulatedCloud) -> None:
-        cloud.points.armed, cloud.points.crash_at = True, at
-    return arm
-
-
-def arm_hosts(at: int) -> Callable[[SimulatedCloud], None]:
-    def arm(cloud: SimulatedCloud) -> None:
-        cloud.host_points.armed, cloud.host_points.crash_at = True, at
-    return arm
-
-
-def nothing(cloud: SimulatedCloud) -> None:
-    cloud.points.armed = cloud.host_points.armed = True
 
 
 @stories
