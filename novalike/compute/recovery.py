@@ -26,6 +26,8 @@ from novalike.compute.host import ComputeHost
 from novalike.compute.ledger import Interrupted
 from novalike.compute.lifecycle import LifecycleEndpoint
 from novalike.context import service_context
+from novalike.exception import NovalikeError
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS, PowerState, VmState
 from novalike.objects.tasks import ActionOrder, DestroyOrder
@@ -78,9 +80,14 @@ class Recovery:
         if instance is None or instance.epoch != left.fence.epoch or instance.task_state != ACTIONS[left.kind].sets:
             LOG.info("The interrupted %s of instance %s is no longer wanted", left.kind, left.fence.instance_uuid)
             return
+        try:
+            disks = self._disks(instance)
+        except NovalikeError as error:
+            LOG.info("The interrupted %s of instance %s waits for the conductor: %s", left.kind, instance.uuid, error)
+            return
         arguments = left.document.get("arguments")
         self._lifecycle.act(service_context(), order=ActionOrder(
-            fence=left.fence, action=left.kind, instance=instance, vifs=instance.network_info,
+            fence=left.fence, action=left.kind, instance=instance, vifs=instance.network_info, block_devices=disks,
             deadline=ACTIONS[left.kind].deadline, arguments=dict(arguments) if isinstance(arguments, dict) else {},
         ))
 
@@ -92,4 +99,10 @@ class Recovery:
         )
 
     def _starter(self, instance: Instance) -> Callable[[], None]:
-        return lambda: self._host.driver.power_on(SpawnRequest(instance=instance, vifs=instance.network_info))
+        return lambda: self._host.driver.power_on(SpawnRequest(
+            instance=instance, vifs=instance.network_info, block_devices=self._disks(instance),
+        ))
+
+    def _disks(self, instance: Instance) -> tuple[BlockDevice, ...]:
+        """Answer the server's block devices with their connections, which are kept nowhere here. Raises Unavailable."""
+        return tuple(self._host.reports.block_devices(service_context(), host=self._host.name, instance_uuid=instance.uuid))

@@ -11,13 +11,16 @@ from novalike.conductor.actions import Actions
 from novalike.conductor.engine import RESEND, World
 from novalike.conductor.tasks.orders import debt_order
 from novalike.context import RequestContext, service_context
-from novalike.db import debts, hosts, instance_actions, instances, tasks
+from novalike.db import block_devices, debts, hosts, instance_actions, instances, tasks
 from novalike.db.engine import Database
+from novalike.exception import NotFound
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
-from novalike.objects.tasks import Fence, Heartbeat, Outcome, PowerChange
+from novalike.objects.tasks import Caller, Fence, Heartbeat, Outcome, PowerChange
 from novalike.rpc.compute import Build, Host
 from novalike.rpc.conductor import HostReports
+from novalike.volume import connections
 
 LOG = logging.getLogger(__name__)
 COMPUTE = "novalike-compute"
@@ -87,6 +90,16 @@ class HostReportsEndpoint(HostReports):
 
     def instances_on(self, ctxt: RequestContext, *, host: str) -> list[Instance]:
         return self._cell.fetch(instances.on_host, host)
+
+    def block_devices(self, ctxt: RequestContext, *, host: str, instance_uuid: str) -> list[BlockDevice]:
+        with self._cell.read() as session:
+            try:
+                instance = instances.get(session, instance_uuid)
+            except NotFound:
+                return []
+            devices = block_devices.of_instance(session, instance_uuid) if instance.host == host else ()
+        caller = Caller(user_id=instance.user_id, project_id=instance.project_id, request_id=ctxt.request_id)
+        return list(connections.complete(self._world.volumes, caller, devices))
 
     def known(self, ctxt: RequestContext, *, instance_uuids: list[str]) -> list[str]:
         return sorted(self._cell.fetch(instances.existing, instance_uuids))

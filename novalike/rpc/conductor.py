@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from novalike.context import RequestContext
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import Heartbeat, Outcome, PowerChange
@@ -28,7 +29,7 @@ class Tasks(Interface):
 class HostReports(Interface):
     """What compute hosts tell of themselves."""
 
-    topic, version = TOPIC, "1.0"
+    topic, version = TOPIC, "1.1"
 
     @call(timeout=30)
     def register(self, ctxt: RequestContext, *, inventory: Inventory, binary: str) -> str:
@@ -57,6 +58,13 @@ class HostReports(Interface):
     @call(timeout=60)
     def instances_on(self, ctxt: RequestContext, *, host: str) -> list[Instance]:
         """Answer the host's instances, for recovery at start, power sync and the search for orphans."""
+
+    @call(since="1.1", timeout=60)
+    def block_devices(self, ctxt: RequestContext, *, host: str, instance_uuid: str) -> list[BlockDevice]:
+        """Answer the block devices of a server on this host, volumes with their connections, so that it can be made again.
+
+        Nothing for a server which is not (or no more) there. Raises Unavailable when the volume service is away.
+        """
 
     @call(timeout=30)
     def known(self, ctxt: RequestContext, *, instance_uuids: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from novalike.context import RequestContext
 from novalike.exception import Unavailable
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import Fence, Heartbeat, Outcome, PowerChange
@@ -26,6 +27,7 @@ class RecordingConductor:
         self.usages: list[HostUsage] = []
         self.changes: list[PowerChange] = []
         self.instances: dict[str, Instance] = {}
+        self.disks: dict[str, list[BlockDevice]] = {}
         self._heard = threading.Condition()
 
     def _hear(self, into: list[Any], what: Any) -> None:
@@ -79,6 +81,9 @@ class RecordingConductor:
         if self.away:
             raise Unavailable("The conductor is away.")
         return [instance for instance in self.instances.values() if instance.host == host]
+
+    def block_devices(self, ctxt: RequestContext, *, host: str, instance_uuid: str) -> list[BlockDevice]:
+        return list(self.disks.get(instance_uuid, ()))
 
     def known(self, ctxt: RequestContext, *, instance_uuids: list[str]) -> list[str]:
         if self.away:

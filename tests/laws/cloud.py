@@ -381,7 +381,7 @@ class SimulatedCloud:
 
     def order(self, server: Any, action: str, fence: Fence) -> None:
         """Put the order of an accepted single-host action on the wire."""
-        disks = connections.complete(self.volumes, CALLER, self.disks(uuid))
+        disks = connections.complete(self.volumes, CALLER, self.disks(server.uuid))
         order = ActionOrder(fence=fence, action=action, instance=server, vifs=server.network_info, block_devices=disks)
         mail = Mail(self.wire, Lifecycle, server.host, lambda: self.hosts[server.host].endpoint(Lifecycle), lambda name: None)
         mail.act(service_context(), order=order)

@@ -111,6 +111,12 @@ class FakeHypervisor:
             for name, value in values.items():
                 setattr(guest, name, value)
 
+    def learn(self, uuid: str, **facts: Any) -> None:
+        """Change facts of a guest. Raises NotFound."""
+        with self._change(uuid):
+            guest = self.guest(uuid)
+            guest.facts = {**guest.facts, **facts}
+
     def boot(self, uuid: str) -> None:
         """Start the guest: a new boot log, state RUNNING."""
         with self._change(uuid):
@@ -128,6 +134,15 @@ class FakeHypervisor:
         """Forget guest and pieces. Fine when there is none."""
         with self._change(uuid):
             self._guests.pop(uuid, None)
+
+    def rename(self, old: str, new: str) -> None:
+        """Keep a guest under another uuid, in the place of what was there, its disks' pieces named after it. Raises NotFound."""
+        with self._change(old), self._change(new):
+            guest = self.guest(old)
+            guest.uuid = new
+            guest.pieces = [piece.replace(f"disk:{old}/", f"disk:{new}/") for piece in guest.pieces]
+            del self._guests[old]
+            self._guests[new] = guest
 
     def guest(self, uuid: str) -> FakeGuest:
         """Answer a guest. Raises NotFound."""
