@@ -125,6 +125,11 @@ class Job(Generic[S]):
         )
 
     @property
+    def unstoppable(self) -> bool:
+        """Whether the task cannot fail any more."""
+        return self.kind.unstoppable or self.step.unstoppable
+
+    @property
     def fence(self) -> Fence:
         """What orders of the present wait carry."""
         return Fence(
@@ -136,7 +141,8 @@ class Step(Generic[S]):
     """One step and its undo. Deadlines are seconds.
 
     `notification` is Nova's name of the event which tells of this step alone (None: see notifications/events.py OF_STEP).
-    `logged` False: the step writes its own events to the action log.
+    `logged` False: the step writes its own events to the action log. From an `unstoppable` step on the task does not fail any
+    more, as a kind which is: the step is tried again, and decides itself when it is overdue.
     """
 
     name: ClassVar[str]
@@ -145,6 +151,7 @@ class Step(Generic[S]):
     deadline: ClassVar[int] = 120
     undo_deadline: ClassVar[int] = 60
     undo_on_retry: ClassVar[bool] = False
+    unstoppable: ClassVar[bool] = False
 
     def wait_deadline(self, job: Job[S]) -> int:
         """Answer how many seconds the step may take, its host's work included."""
@@ -168,6 +175,10 @@ class Step(Generic[S]):
     def overdue(self, job: Job[S]) -> Done | Retry | Again:
         """The host did not report within the deadline. Raises NovalikeError to fail the task."""
         raise NovalikeError(f"The step {self.name} did not end within {self.wait_deadline(job)} seconds.")
+
+    def hopeless(self, job: Job[S]) -> bool:
+        """Answer whether the host which is waited for (job.task.waiting_host) is known to be gone: then the wait is over."""
+        return False
 
     def undo(self, job: Job[S]) -> Done | Wait:
         """Undo it, also when it never ran; called again after each report until it answers Done."""
@@ -323,6 +334,7 @@ class Engine:
 
     def _woken(self, job: Job[Any], *, overdue: bool) -> None:
         waiting = job.task.waiting_host is not None
+        overdue = overdue or (waiting and job.step.hopeless(job))
         if waiting and not overdue:
             job.cell.write(tasks.postpone, job.task, self._world.owner, wake_in=RESEND)
             (job.step.send_undo if job.undoing else job.step.send)(job, job.fence)
@@ -341,7 +353,7 @@ class Engine:
     @staticmethod
     def _overdue(job: Job[Any], *, waiting: bool) -> Any:
         try:
-            if waiting or job.kind.unstoppable:
+            if waiting or job.unstoppable:
                 return job.step.overdue(job)
             return NovalikeError(f"The step {job.step.name} could not be done in time.")
         except NovalikeError as error:
@@ -399,7 +411,7 @@ class Engine:
     # -- failing and undoing
 
     def _fail(self, job: Job[Any], error: NovalikeError) -> None:
-        if job.kind.unstoppable:
+        if job.unstoppable:
             LOG.warning("task %s (%s, step %s) is tried again: %s", job.task.id, job.kind.kind, job.step.name, error)
             self._give_back(job, PAUSE * 2)
             return

@@ -63,7 +63,7 @@ class Journal:
         if outcome.stale and error is None:
             error = "The host refused the order as an old one."
         self._note(step, outcome.host, error, details=outcome.details, started=outcome.started_at)
-        if error is not None and not job.kind.unstoppable:
+        if error is not None and not job.unstoppable:
             self._tell_step(step, events.ERROR, Failure(message=error, details=outcome.details))
         elif not again:
             self._tell_step(step, events.END)
@@ -75,7 +75,7 @@ class Journal:
             f"The host did not report within {job.step.wait_deadline(job)} seconds."
         )
         self._note(job.step, job.task.waiting_host or "", error, started=job.task.step_since / 1000)
-        if not job.kind.unstoppable:
+        if not job.unstoppable:
             self._tell_step(job.step, events.ERROR, Failure(message=error))
 
     def _tell_step(self, step: Step[Any], phase: str, failure: Failure | None = None) -> None:
