@@ -13,12 +13,19 @@ from novalike.conductor.engine import Engine, World
 from novalike.conductor.reclaim import Reclaim
 from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
+from novalike.conductor.rescues import Rescues
 from novalike.conductor.tasks.attach_interface import AttachInterfaceTask
 from novalike.conductor.tasks.attach_volume import AttachVolumeTask
 from novalike.conductor.tasks.build import BuildTask
+from novalike.conductor.tasks.change_password import ChangePasswordTask
+from novalike.conductor.tasks.confirm_resize import ConfirmResizeTask
 from novalike.conductor.tasks.delete import DeleteTask
 from novalike.conductor.tasks.detach_interface import DetachInterfaceTask
 from novalike.conductor.tasks.detach_volume import DetachVolumeTask
+from novalike.conductor.tasks.rebuild import RebuildTask
+from novalike.conductor.tasks.rescue import RescueTask
+from novalike.conductor.tasks.resize import ResizeTask
+from novalike.conductor.tasks.revert_resize import RevertResizeTask
 from novalike.conductor.tasks.swap_volume import SwapVolumeTask
 from novalike.context import RequestContext
 from novalike.db import debts, tasks
@@ -32,6 +39,8 @@ LOG = logging.getLogger(__name__)
 
 KINDS = (
     BuildTask(), DeleteTask(), AttachInterfaceTask(), DetachInterfaceTask(), AttachVolumeTask(), DetachVolumeTask(), SwapVolumeTask(),
+    ResizeTask(), ConfirmResizeTask(), RevertResizeTask(),
+    RebuildTask(), RescueTask(), ChangePasswordTask(),
 )
 #: How many tasks may wait for a worker; the others wait in the database, where the sweep finds them.
 BACKLOG = 200
@@ -102,6 +111,7 @@ class ConductorManager:
             Periodic("actions", sweep, actions.sweep, delay=sweep / 2),
             Periodic("heartbeats", conf.conductor.heartbeat_batch_interval, self.reports.flush),
             Periodic("debts", 10.0, self.reports.ask_for_debts, delay=5.0),
+            Periodic("rescues", 60.0 if conf.rescue_timeout else 0, Rescues(world).end_overdue, delay=30.0),
             Periodic("reclaim", min(60.0, conf.reclaim_instance_interval), reclaim.reclaim, delay=10.0),
             Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),
         )

@@ -54,6 +54,11 @@ OPTIONS = [
         help="MiB of translated code which an emulated guest keeps. 0: QEMU's own limit, up to 1 GiB. (Nova: not set. 64 costs no "
              "boot time and saves 60 MiB a guest; less slows guests down.)",
     ),
+    cfg.StrOpt("rescue_image_id", help=(
+        "Image from which servers are rescued whose user names none. Not set: their own image. (Ours: read by APIs.)"
+    )),
+    cfg.StrOpt("rescue_kernel_id", help="Kernel image for rescues whose image names none. Not set: the server's own."),
+    cfg.StrOpt("rescue_ramdisk_id", help="Ramdisk image for rescues whose image names none. Not set: the server's own."),
     cfg.IntOpt("num_pcie_ports", default=0, min=0, max=28, help="PCIe ports for hot plugging on q35; 0: libvirt's choice."),
     cfg.IntOpt("connect_timeout", default=10, min=1, help="Seconds to wait for a libvirtd which restarts before work fails. (Ours.)"),
 ]

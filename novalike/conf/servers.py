@@ -14,6 +14,9 @@ OPTIONS = [
         "max_servers_per_request", default=1000, min=1,
         help="Most servers which one request creates; asking for more is refused. (Nova: no limit but the quota.)",
     ),
+    cfg.IntOpt("rescue_timeout", default=0, min=0, help=(
+        "Seconds after which a rescued server is booted from its own disks again. 0: never by itself. (Nova: of the compute hosts.)"
+    )),
     cfg.IntOpt("reclaim_instance_interval", default=0, help=(
         "Seconds for which a deleted server can be restored before it is removed for good. 0 or less: deleted at once. "
         "Conductors and APIs need the same value."

@@ -51,6 +51,14 @@ def of_instances(session: Session, instance_uuids: Collection[str]) -> dict[str,
     return found
 
 
+def set_root_image(session: Session, instance_uuid: str, image_id: str) -> None:
+    """Note that a server's root disk is made of another image now. Fine when image and flavor say it all."""
+    for row in session.scalars(sa.select(BlockDeviceRow).where(
+        BlockDeviceRow.instance_uuid == instance_uuid, BlockDeviceRow.boot_index == 0, BlockDeviceRow.source_type == "image",
+    )):
+        row.document = {**row.document, "image_id": image_id}
+
+
 def delete(session: Session, instance_uuid: str) -> None:
     """Forget a server's disks."""
     session.execute(sa.delete(BlockDeviceRow).where(BlockDeviceRow.instance_uuid == instance_uuid))

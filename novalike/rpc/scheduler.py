@@ -12,7 +12,14 @@ TOPIC = "scheduler"
 class Scheduler(Interface):
     """Choose a host and claim it."""
 
-    topic, version = TOPIC, "1.0"
+    topic, version = TOPIC, "1.1"
+
+    @call(since="1.1", timeout=30)
+    def check_rebuild(self, ctxt: RequestContext, *, spec: RequestSpec) -> None:
+        """Check whether the host on which the server is (the spec's requested host) can run another image.
+
+        Only filters which look at images are asked, and nothing is claimed. Raises NoValidHost with the explanation.
+        """
 
     @call(timeout=30)
     def select_host(self, ctxt: RequestContext, *, spec: RequestSpec) -> Placement:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from novalike.context import RequestContext
-from novalike.db import claims
+from novalike.db import claims, server_groups
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
 from novalike.hardware.capacity import Ratios, demand
 from novalike.objects.request_spec import NoHost, Placement, RequestSpec
+from novalike.objects.server_group import AFFINITY, places
 from novalike.rpc.scheduler import Scheduler
 from novalike.scheduler.explain import Refusal, explain
 from novalike.scheduler.filters.base import Filter
@@ -19,7 +21,7 @@ from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
 from novalike.scheduler.picks import Picks
-from novalike.scheduler.select import Decision, Ranked, select
+from novalike.scheduler.select import CLEANUP, Decision, Ranked, select
 from novalike.scheduler.weights.base import Weigher
 
 LOG = logging.getLogger(__name__)
@@ -54,13 +56,14 @@ class Placing(Scheduler):
         looked_again = False
         for _ in range(SNAPSHOTS):
             snapshot = self._hosts.snapshot(cell, fresh_aggregates=looked_again)
+            spec = self._with_group(spec, database)
             decision = self._decide(spec, snapshot)
             # A host which refused and has not changed since would refuse again.
             fresh = [one for one in decision.ranked if not _refuses(refused, one.host)]
             if not fresh:
                 held = database.fetch(claims.held_by, spec)
                 if held is not None:
-                    return _placement(held, decision)
+                    return _placement(held, decision, snapshot)
                 if not looked_again:             # aggregates may be a second old
                     looked_again = True
                     continue
@@ -69,14 +72,39 @@ class Placing(Scheduler):
                 with self._picks.on(ranked.host.node_id, demand(spec.flavor, root_volume=spec.root_volume)):
                     outcome = self._claim(database, spec, ranked.host)
                 if isinstance(outcome, claims.Claimed):
-                    return _placement(outcome, decision, ranked)
+                    return _placement(outcome, decision, snapshot, ranked)
+                if isinstance(outcome, claims.AgainstPolicy):
+                    if spec.group is not None and spec.group.policy == AFFINITY:
+                        break                    # another server of the group chose a host: go there
+                    continue                     # the filter will say so, once the group was looked at again
                 refused[ranked.host.node_id] = outcome
         raise Unavailable("Too many servers are being placed at the same time.")
 
+    def check_rebuild(self, ctxt: RequestContext, *, spec: RequestSpec) -> None:
+        """Ask the filters which look at images about the server's own host; see rpc/scheduler.py."""
+        cell, _database = self._cell_of(spec)
+        snapshot = [one for one in self._hosts.snapshot(cell) if (one.host, one.node) == (spec.requested_host, spec.requested_node)]
+        filters = tuple(one for one in self._filters if one.asked_of_images)
+        decision = select(spec, snapshot, filters, (), "", self._options)
+        if not any(removed.by != CLEANUP for removed in decision.removed) and snapshot:
+            return                               # debts are of other servers: this one takes no room that it has not
+        raise NoValidHost(explain(spec, decision, filters).summary)
+
     def explain(self, ctxt: RequestContext, *, spec: RequestSpec) -> NoHost:
         """Answer how hosts would be judged now, without claiming; for operators."""
-        cell, _database = self._cell_of(spec)
+        cell, database = self._cell_of(spec)
+        spec = self._with_group(spec, database)
         return explain(spec, self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=True)), self._filters)
+
+    def _with_group(self, spec: RequestSpec, database: Database) -> RequestSpec:
+        """Answer the spec with where its server group is now. A group which was deleted binds nobody."""
+        if spec.server_group is None:
+            return spec
+        group = self._cells.shared.fetch(server_groups.find, spec.server_group)
+        if group is None:
+            return replace(spec, group=None)
+        others = database.fetch(claims.group_hosts, group.uuid, apart_from=spec.instance_uuid)
+        return replace(spec, group=places(group, others))
 
     def _decide(self, spec: RequestSpec, hosts: Sequence[HostState]) -> Decision:
         seed = f"{spec.instance_uuid}/{spec.epoch}"
@@ -90,13 +118,15 @@ class Placing(Scheduler):
         places = {one.host.node_id: place for place, one in enumerate(self._decide(spec, later).ranked)}
         return sorted(fresh, key=lambda one: places.get(one.host.node_id, len(places)))
 
-    def _claim(self, database: Database, spec: RequestSpec, host: HostState) -> claims.Claimed | Refusal:
+    def _claim(self, database: Database, spec: RequestSpec, host: HostState) -> claims.Claimed | claims.AgainstPolicy | Refusal:
         outcome = database.write(
             claims.claim, spec, node_id=host.node_id, availability_zone=host.availability_zone, ratios=self._ratios,
         )
         if isinstance(outcome, claims.Claimed):
             return outcome
         LOG.debug("instance %s lost the race for %s: %s", spec.instance_uuid, host.host, outcome)
+        if isinstance(outcome, claims.AgainstPolicy):
+            return outcome
         if isinstance(outcome, claims.DoesNotFit):
             return Refusal(host, outcome.shortages)
         return Refusal(host, reason=outcome.reason)
@@ -122,9 +152,14 @@ def _refuses(refused: dict[int, Refusal], host: HostState) -> bool:
     return refusal is not None and refusal.host is host
 
 
-def _placement(claimed: claims.Claimed, decision: Decision, ranked: Ranked | None = None) -> Placement:
-    same = ranked is not None and ranked.host.node_id == claimed.claim.compute_node_id
+def _placement(
+    claimed: claims.Claimed, decision: Decision, snapshot: Sequence[HostState], ranked: Ranked | None = None,
+) -> Placement:
+    node_id = claimed.claim.compute_node_id
+    same = ranked is not None and ranked.host.node_id == node_id
+    # An instance which holds a second claim is not there yet: its own zone is another host's.
+    zone = next((host.availability_zone for host in snapshot if host.node_id == node_id), claimed.availability_zone)
     return Placement(
-        host=claimed.claim.host, node=claimed.claim.node, availability_zone=claimed.availability_zone,
+        host=claimed.claim.host, node=claimed.claim.node, availability_zone=zone,
         considered=decision.considered, weight=ranked.weight if ranked is not None and same else 0.0,
     )

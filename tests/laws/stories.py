@@ -5,7 +5,8 @@ A test module makes `Story`s and calls the laws; with a stride above 1 only ever
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from novalike.db import quotas, server_migrations
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.mappings import InstanceMapping
 from novalike.objects.states import PowerState, VmState
+from tests.factories_instances import CALLER
 from tests.laws.cloud import SimulatedCloud
 
 #: For modules with laws: a host's thread which dies at a point dies of Crash; that is the test, not an accident.
@@ -73,9 +76,14 @@ def check(cloud: SimulatedCloud, uuid: str, what: str) -> None:
         claimed = list(session.scalars(
             sa.select(ComputeNodeRow.host).join(ClaimRow, ClaimRow.compute_node_id == ComputeNodeRow.id).where(ClaimRow.instance_uuid == uuid),
         ))
+        moved = server_migrations.awaiting(session, uuid) if server.vm_state == VmState.RESIZED else None
+        usage = quotas.usage(session, CALLER.project_id)
         released = session.scalar(sa.select(InstanceMapping.released_at).where(InstanceMapping.uuid == uuid)) is not None
     if server.host is not None and server.vm_state != VmState.DELETED:
-        assert list(guests) == [server.host] == claimed, f"{what}: on {server.host}, guests {list(guests)}, claims {claimed}"
+        kept = [moved.departure.host] if moved is not None else []         # until it is confirmed, the place it came from is its, too
+        held = sorted([server.host, *kept])
+        assert sorted(set(guests)) == sorted(set(held)), f"{what}: on {server.host}, guests {list(guests)}"
+        assert sorted(claimed) == held, f"{what}: on {held}, claims {claimed}"
         power = guests[server.host].power_state
         assert power == POWER.get(VmState(server.vm_state), power), f"{what}: {server.vm_state}, but its guest is {power.name}"
         assert [vif.port_id for vif in server.network_info] == ports, what
@@ -88,7 +96,21 @@ def check(cloud: SimulatedCloud, uuid: str, what: str) -> None:
     if server.vm_state == VmState.ERROR:
         assert server.fault is not None, what
         assert server.fault.message, what
+    sizes = [server.flavor, moved.departure.flavor] if moved is not None else [server.flavor]
+    counted = (0, 0) if released else (max(size.vcpus for size in sizes), max(size.memory_mb for size in sizes))
+    assert (usage.cores, usage.ram) == counted, f"{what}: counts {usage} against the quota"
     assert released == (server.vm_state == VmState.DELETED), f"{what}: quota released: {released}"
+
+
+@contextmanager
+def peace(cloud: SimulatedCloud) -> Iterator[None]:
+    """What is done in here is the story's setting: no points, no trouble with messages."""
+    kept = cloud.points.armed, cloud.host_points.armed, cloud.wire.plan
+    cloud.points.armed = cloud.host_points.armed = False
+    cloud.wire.plan = {}
+    yield
+    cloud.points.armed, cloud.host_points.armed, cloud.wire.plan = kept
+    cloud.first_message = len(cloud.wire.sent)
 
 
 def nothing(cloud: SimulatedCloud) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from novalike.hardware.capacity import Shortage
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import HostState
@@ -13,6 +15,9 @@ class Filter:
 
     Reasons are shown to users: they name what was asked for, never a host.
     """
+
+    #: Whether it is asked when a server stays on its host and gets another image.
+    asked_of_images: ClassVar[bool] = False
 
     def __init__(self, options: Options) -> None:
         self.options = options

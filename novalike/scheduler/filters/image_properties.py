@@ -31,6 +31,8 @@ class ImagePropertiesFilter(Filter):
     hypervisor_type, vm_mode and hypervisor_version_requires.
     """
 
+    asked_of_images = True
+
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self._default_architecture = options.image_properties_default_architecture
