@@ -85,6 +85,9 @@ def decide(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
             "enabled": conf.consoles and not fake, "serialproxy_host": conf.listen,
             "base_url": f"ws://{name}:{conf.serial_console.serialproxy_port}/",
         },
+        "spice": {
+            "html5proxy_host": conf.listen, "html5proxy_base_url": f"http://{name}:{conf.spice.html5proxy_port}/spice_auto.html",
+        },
         "wsgi": {"access_log": conf.debug},
     }
     for group, values in settings.items():
@@ -121,6 +124,8 @@ def daemons(conf: cfg.ConfigOpts, one: wiring.Wiring, arguments: Sequence[str] |
         if conf.consoles:
             yield one.console_proxy("novncproxy")
             yield one.console_proxy("serialproxy")
+            if conf.spice.enabled:
+                yield one.console_proxy("spicehtml5proxy")
     for name in one.local:
         yield from one.chores(name)
 
