@@ -88,7 +88,7 @@ class Notifier:
         """Tell that a server exists now, for those who count usage by that."""
 
     def resource(
-        self, event: str, payload: Callable[[], dict[str, Any]], *, caller: Caller | None, source: str = API,
+        self, event: str, payload: Callable[[], dict[str, Any]], *, caller: Caller | None, publisher: str,
         unversioned: tuple[str, str, dict[str, Any]] | None = None,
     ) -> None:
         """Tell what happened to something which is no server. `unversioned` is (publisher, event, payload), where Nova has it."""
@@ -146,15 +146,15 @@ class QueuedNotifier(Notifier):
         self._post(functools.partial(self._exists, sight, caller, periods.current(self._period, self._clock.now())))
 
     def resource(
-        self, event: str, payload: Callable[[], dict[str, Any]], *, caller: Caller | None, source: str = API,
+        self, event: str, payload: Callable[[], dict[str, Any]], *, caller: Caller | None, publisher: str,
         unversioned: tuple[str, str, dict[str, Any]] | None = None,
     ) -> None:
         def render() -> list[Notification]:
-            made = [self._message(f"{source}:{self._host}", event, payload(), caller)] if self._sender.versioned else []
+            told = [self._message(publisher, event, payload(), caller)] if self._sender.versioned else []
             if unversioned is not None and self._sender.unversioned:
-                publisher, old_event, old_payload = unversioned
-                made.append(self._message(publisher, old_event, old_payload, caller, versioned=False))
-            return made
+                old_publisher, old_event, old_payload = unversioned
+                told.append(self._message(old_publisher, old_event, old_payload, caller, versioned=False))
+            return told
         self._post(render)
 
     def stop(self) -> None:

@@ -65,12 +65,16 @@ class Hosts:
         )
         return self._placed(changed, self.zones())
 
-    def delete_service(self, identifier: str | int) -> None:
-        """Forget a service, its hypervisors and their place in aggregates. Raises NotFound, and Conflict while it has servers."""
+    def delete_service(self, identifier: str | int) -> Service:
+        """Forget a service, its hypervisors and their place in aggregates; answer what it was.
+
+        Raises NotFound, and Conflict while it has servers.
+        """
         service, cell = self._find(lambda session: self._service(session, identifier))
         cell.write(hosts.delete_service, service.uuid)
         if service.binary == hosts.COMPUTE_BINARY:
             self._cells.shared.write(aggregates.forget_host, service.host)
+        return service
 
     def zones(self) -> dict[str, str]:
         """Answer the zone of each host which an aggregate puts into one."""

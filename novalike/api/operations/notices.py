@@ -3,8 +3,7 @@ where notifications are off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -55,15 +54,6 @@ def changed(services: ApiServices, ctxt: RequestContext, before: Instance, after
     if action in events.EVENTS:
         notifier.action(action, None, sight, caller=_caller(ctxt), source=API)
     notifier.updated(before, sight, caller=_caller(ctxt), source=API, always=before.tags != after.tags)
-
-
-def resource(
-    services: ApiServices, ctxt: RequestContext, event: str, payload: Callable[[], dict[str, Any]], *, source: str = API,
-    unversioned: tuple[str, str, dict[str, Any]] | None = None,
-) -> None:
-    """Tell what was done to something which is no server: its versioned event, and (publisher, event, payload) of the old form."""
-    if services.notifier.enabled:
-        services.notifier.resource(event, payload, caller=_caller(ctxt), source=source, unversioned=unversioned)
 
 
 def _look(services: ApiServices, uuid: str) -> Sight | None:

@@ -10,6 +10,7 @@ from novalike.api.http.application import Request, Route
 from novalike.api.openstack.schemas import aggregates as schemas
 from novalike.api.openstack.schemas.names import MAX_INT
 from novalike.api.openstack.views import aggregates as views
+from novalike.api.operations import resource_notices
 from novalike.api.operations.hosts import Hosts
 from novalike.api.services import ApiServices
 from novalike.db import aggregates
@@ -21,6 +22,7 @@ _RULE = "os_compute_api:os-aggregates"
 
 class _Aggregates:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._database = services.cells.shared
         self._clock = services.clock
         self._hosts = Hosts(services)
@@ -41,6 +43,7 @@ class _Aggregates:
         made = self._database.write(
             aggregates.create_aggregate, name=wanted["name"], availability_zone=zone, now=self._clock.now(),
         )
+        resource_notices.aggregate(self._services, request.context, "create", made, made)
         return {"aggregate": views.created(request.version, made)}
 
     def update(self, request: Request) -> dict[str, Any]:
@@ -57,10 +60,18 @@ class _Aggregates:
                 changed = aggregates.set_metadata(session, current.id, {ZONE_KEY: None}, now=now)
             return changed
 
-        return _answer(request, self._database.write(change))
+        action = "update_metadata" if "availability_zone" in wanted and "name" not in wanted else "update_prop"
+        return self._changed(request, action, current, self._database.write(change))
 
     def delete(self, request: Request) -> None:
+        current = self._get(request) if self._services.notifier.enabled else None
         self._database.write(aggregates.delete_aggregate, _number(request))
+        if current is not None:
+            resource_notices.aggregate(self._services, request.context, "delete", current, current)
+
+    def _changed(self, request: Request, action: str, before: Aggregate, after: Aggregate, **changes: Any) -> dict[str, Any]:
+        resource_notices.aggregate(self._services, request.context, action, before, after, **changes)
+        return _answer(request, after)
 
     def add_host(self, request: Request) -> dict[str, Any]:
         host, current = request.body_value["add_host"]["host"], self._get(request)
@@ -71,7 +82,8 @@ class _Aggregates:
                 f"Cannot add host to aggregate {current.id}. Reason: host {host} has servers, which would change their "
                 f"availability zone.",
             )
-        return _answer(request, self._database.write(aggregates.add_host, current.id, host, now=self._clock.now()))
+        changed = self._database.write(aggregates.add_host, current.id, host, now=self._clock.now())
+        return self._changed(request, "add_host", current, changed, host_name=host)
 
     def remove_host(self, request: Request) -> dict[str, Any]:
         host, current = request.body_value["remove_host"]["host"], self._get(request)
@@ -81,14 +93,16 @@ class _Aggregates:
                 f"Cannot remove host from aggregate {current.id}. Reason: host {host} has servers, which would change their "
                 f"availability zone.",
             )
-        return _answer(request, self._database.write(aggregates.remove_host, current.id, host, now=self._clock.now()))
+        changed = self._database.write(aggregates.remove_host, current.id, host, now=self._clock.now())
+        return self._changed(request, "remove_host", current, changed, host_name=host)
 
     def set_metadata(self, request: Request) -> dict[str, Any]:
         changes, current = request.body_value["set_metadata"]["metadata"], self._get(request)
         if ZONE_KEY in changes:
             _refuse_malformed(changes[ZONE_KEY])
             self._refuse_zone_change(current, changes[ZONE_KEY])
-        return _answer(request, self._database.write(aggregates.set_metadata, current.id, changes, now=self._clock.now()))
+        changed = self._database.write(aggregates.set_metadata, current.id, changes, now=self._clock.now())
+        return self._changed(request, "update_metadata", current, changed, meta_data=changes)
 
     def _get(self, request: Request) -> Aggregate:
         with self._database.read() as session:

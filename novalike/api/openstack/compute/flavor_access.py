@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from novalike.api.http.application import Request, Route
 from novalike.api.openstack.schemas import flavors as schemas
+from novalike.api.operations import resource_notices
 from novalike.api.services import ApiServices
 from novalike.db import flavors
 from novalike.exception import Conflict, Invalid, NotFound
@@ -18,6 +19,7 @@ _REFUSED_FOR_PUBLIC = (2, 7)
 
 class _FlavorAccess:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._database = services.cells.shared
         self._identity = services.identity
 
@@ -39,7 +41,9 @@ class _FlavorAccess:
             session.flush()
             return _answer(session, flavorid)
 
-        return self._database.write(grant)
+        answer = self._database.write(grant)
+        self._tell(request)
+        return answer
 
     def remove(self, request: Request) -> dict[str, Any]:
         # Not asked for at the identity service: access of a project which is gone must be removable.
@@ -49,7 +53,14 @@ class _FlavorAccess:
             flavors.remove_access(session, flavorid, project_id)
             return _answer(session, flavorid)
 
-        return self._database.write(revoke)
+        answer = self._database.write(revoke)
+        self._tell(request)
+        return answer
+
+    def _tell(self, request: Request) -> None:
+        services = self._services
+        seen = resource_notices.look_at_flavor(services, request.path_args["id"])
+        resource_notices.flavor(services, request.context, "update", seen)
 
     def _project(self, project_id: str) -> str:
         if not self._identity.project_exists(project_id):

@@ -7,6 +7,7 @@ from typing import Any
 from novalike.api.http.application import Request, Route
 from novalike.api.openstack import extra_specs
 from novalike.api.openstack.schemas import flavors as schemas
+from novalike.api.operations import resource_notices
 from novalike.api.services import ApiServices
 from novalike.db import flavors
 from novalike.exception import Invalid, NotFound
@@ -17,6 +18,7 @@ _VALIDATED = (2, 86)
 
 class _ExtraSpecs:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._database = services.cells.shared
         self._clock = services.clock
 
@@ -41,6 +43,7 @@ class _ExtraSpecs:
         self._database.write(
             flavors.delete_extra_spec, request.path_args["flavor_id"], request.path_args["id"], now=self._clock.now(),
         )
+        self._tell(request)
 
     def _specs(self, request: Request) -> dict[str, str]:
         with self._database.read() as session:
@@ -54,7 +57,13 @@ class _ExtraSpecs:
             for key, value in specs.items():
                 extra_specs.check(key, value)
         self._database.write(flavors.set_extra_specs, request.path_args["flavor_id"], specs, now=self._clock.now())
+        self._tell(request)
         return specs
+
+    def _tell(self, request: Request) -> None:
+        services = self._services
+        seen = resource_notices.look_at_flavor(services, request.path_args["flavor_id"])
+        resource_notices.flavor(services, request.context, "update", seen)
 
 
 def routes(services: ApiServices) -> tuple[Route, ...]:

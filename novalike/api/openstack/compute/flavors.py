@@ -12,6 +12,7 @@ from novalike.api.openstack import paging
 from novalike.api.openstack.schemas import flavors as schemas
 from novalike.api.openstack.schemas.names import boolean, whole
 from novalike.api.openstack.views import flavors as views
+from novalike.api.operations import resource_notices
 from novalike.api.services import ApiServices
 from novalike.db import flavors
 from novalike.exception import Invalid
@@ -22,6 +23,7 @@ _SHOW_SPECS = "os_compute_api:os-flavor-extra-specs:index"
 
 class _Flavors:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._database = services.cells.shared
         self._clock = services.clock
         self._max_limit = services.conf.api.max_limit
@@ -57,6 +59,7 @@ class _Flavors:
 
     def create(self, request: Request) -> dict[str, Any]:
         flavor = self._database.write(flavors.create, _wanted(request.body_value["flavor"]), now=self._clock.now())
+        self._tell(request, "create", flavor.flavorid)
         return self._one(request, flavor)
 
     def update(self, request: Request) -> dict[str, Any]:
@@ -64,10 +67,18 @@ class _Flavors:
             flavors.update_description, request.path_args["id"], request.body_value["flavor"]["description"],
             now=self._clock.now(),
         )
+        self._tell(request, "update", flavor.flavorid)
         return self._one(request, flavor)
 
     def delete(self, request: Request) -> None:
-        self._database.write(flavors.delete, request.path_args["id"])
+        flavorid = request.path_args["id"]
+        seen = resource_notices.look_at_flavor(self._services, flavorid)
+        self._database.write(flavors.delete, flavorid)
+        resource_notices.flavor(self._services, request.context, "delete", seen)
+
+    def _tell(self, request: Request, action: str, flavorid: str) -> None:
+        services = self._services
+        resource_notices.flavor(services, request.context, action, resource_notices.look_at_flavor(services, flavorid))
 
     @staticmethod
     def _one(request: Request, flavor: Flavor) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from novalike.api.openstack.schemas import keypairs as schemas
 from novalike.api.openstack.views import keypairs as views
 from novalike.api.operations import keypairs as operations
 from novalike.api.operations import quotas as quota_defaults
+from novalike.api.operations import resource_notices
 from novalike.api.services import ApiServices
 from novalike.db import keypairs, quotas
 from novalike.exception import Invalid, OverQuota
@@ -22,6 +23,7 @@ _PAGED = (2, 35)
 
 class _Keypairs:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._database = services.cells.shared
         self._clock = services.clock
         self._identity = services.identity
@@ -56,6 +58,7 @@ class _Keypairs:
         else:
             keypair, private_key = operations.generated(user_id, name, kind, now=self._clock.now())
         stored = self._database.write(keypairs.create, keypair, limit=limit, now=self._clock.now())
+        resource_notices.keypair(self._services, request.context, "create" if private_key is not None else "import", stored)
         return views.created(request.version, stored, private_key)
 
     def _limit(self, request: Request, user_id: str) -> int:
@@ -68,7 +71,12 @@ class _Keypairs:
 
     def delete(self, request: Request) -> None:
         user_id = self._user(request, "delete", request.param("user_id"))
+        seen = None
+        if self._services.notifier.enabled:
+            seen = self._database.fetch(keypairs.get, user_id, request.path_args["id"])
         self._database.write(keypairs.delete, user_id, request.path_args["id"])
+        if seen is not None:
+            resource_notices.keypair(self._services, request.context, "delete", seen)
 
     @staticmethod
     def _user(request: Request, action: str, wanted: str | None) -> str:

@@ -9,6 +9,7 @@ from novalike.api.http.schema import is_uuid
 from novalike.api.openstack.schemas import services as schemas
 from novalike.api.openstack.schemas.names import boolean
 from novalike.api.openstack.views import services as views
+from novalike.api.operations import resource_notices
 from novalike.api.operations.hosts import Hosts
 from novalike.api.services import ApiServices
 from novalike.db.hosts import COMPUTE_BINARY
@@ -22,6 +23,7 @@ _HIDDEN = "novalike-api"
 
 class _Services:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._hosts = Hosts(services)
 
     def index(self, request: Request) -> dict[str, Any]:
@@ -41,6 +43,7 @@ class _Services:
             service.uuid, disabled=None if status is None else status == "disabled", disabled_reason=reason,
             forced_down=boolean(body["forced_down"]) if "forced_down" in body else None,
         )
+        self._tell(request, "update", changed)
         return {"service": views.full(request.version, changed)}
 
     def enable(self, request: Request) -> dict[str, Any]:
@@ -60,11 +63,15 @@ class _Services:
     def delete(self, request: Request) -> None:
         identifier = request.path_args["id"]
         if request.version >= views.BY_UUID:
-            self._hosts.delete_service(_uuid(identifier))
+            gone = self._hosts.delete_service(_uuid(identifier))
         elif identifier.isdecimal():
-            self._hosts.delete_service(int(identifier))
+            gone = self._hosts.delete_service(int(identifier))
         else:
             raise Invalid(f"Invalid service id {identifier[:255]}: it must be an integer.")
+        self._tell(request, "delete", gone)
+
+    def _tell(self, request: Request, action: str, service: Service) -> None:
+        resource_notices.service(self._services, request.context, action, service, views.shown_binary(service.binary))
 
     def _by_uuid(self, identifier: str) -> Service:
         return self._hosts.get_service(_uuid(identifier))
@@ -76,7 +83,9 @@ class _Services:
             service = self._hosts.compute_service(host)
         except NotFound:
             raise NotFound(f"Could not find binary {binary} on host {host}.") from None
-        row = views.full(request.version, self._hosts.update_service(service.uuid, **changes))
+        changed = self._hosts.update_service(service.uuid, **changes)
+        self._tell(request, "update", changed)
+        row = views.full(request.version, changed)
         return {"service": {name: row[name] for name in ("host", "binary", *shown)}}
 
 
