@@ -14,6 +14,7 @@ from novalike.conductor.reclaim import Reclaim
 from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
 from novalike.conductor.rescues import Rescues
+from novalike.conductor.shelved import Shelved
 from novalike.conductor.tasks.attach_interface import AttachInterfaceTask
 from novalike.conductor.tasks.attach_volume import AttachVolumeTask
 from novalike.conductor.tasks.build import BuildTask
@@ -26,7 +27,10 @@ from novalike.conductor.tasks.rebuild import RebuildTask
 from novalike.conductor.tasks.rescue import RescueTask
 from novalike.conductor.tasks.resize import ResizeTask
 from novalike.conductor.tasks.revert_resize import RevertResizeTask
+from novalike.conductor.tasks.shelve import ShelveOffloadTask, ShelveTask
+from novalike.conductor.tasks.snapshot import BackupTask, SnapshotTask
 from novalike.conductor.tasks.swap_volume import SwapVolumeTask
+from novalike.conductor.tasks.unshelve import UnshelveHereTask, UnshelveTask
 from novalike.context import RequestContext
 from novalike.db import debts, tasks
 from novalike.db.engine import Database
@@ -41,6 +45,7 @@ KINDS = (
     BuildTask(), DeleteTask(), AttachInterfaceTask(), DetachInterfaceTask(), AttachVolumeTask(), DetachVolumeTask(), SwapVolumeTask(),
     ResizeTask(), ConfirmResizeTask(), RevertResizeTask(),
     RebuildTask(), RescueTask(), ChangePasswordTask(),
+    SnapshotTask(), BackupTask(), ShelveTask(), ShelveOffloadTask(), UnshelveTask(), UnshelveHereTask(),
 )
 #: How many tasks may wait for a worker; the others wait in the database, where the sweep finds them.
 BACKLOG = 200
@@ -113,6 +118,7 @@ class ConductorManager:
             Periodic("debts", 10.0, self.reports.ask_for_debts, delay=5.0),
             Periodic("rescues", 60.0 if conf.rescue_timeout else 0, Rescues(world).end_overdue, delay=30.0),
             Periodic("reclaim", min(60.0, conf.reclaim_instance_interval), reclaim.reclaim, delay=10.0),
+            Periodic("shelved servers", conf.shelved_poll_interval, Shelved(world).offload, delay=60.0),
             Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),
         )
 

@@ -7,7 +7,7 @@ Exactness comes from locking rows before reading sums, always in this order: ser
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from novalike.hardware.capacity import Amounts, Ratios, Shortage
 from novalike.objects.claim import Claim
 from novalike.objects.host import Inventory
 from novalike.objects.request_spec import RequestSpec
+from novalike.objects.server_group import refusal
 from novalike.rpc import serializer
 
 _CLAIMS = cast("sa.Table", ClaimRow.__table__)
@@ -31,6 +32,11 @@ _NODES = cast("sa.Table", ComputeNodeRow.__table__)
 _INSTANCES = cast("sa.Table", InstanceRow.__table__)
 _GROUPS = cast("sa.Table", ServerGroupLock.__table__)
 _DEBTS = cast("sa.Table", HostDebtRow.__table__)
+
+
+#: Where an instance is; and, while a move is not confirmed, its other place.
+INSTANCE, MIGRATION = "instance", "migration"
+_EXCHANGED = "exchanged"                         # for a moment: (instance, role) is unique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,13 @@ class DoesNotFit:
 
 
 @dataclass(frozen=True, slots=True)
+class AgainstPolicy:
+    """The server's group allows no such host, as its servers are placed now. Nothing was changed; look at the group again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unusable:
     """The host takes no new work: it is gone, or owes the cleanup of an earlier instance. Nothing was changed."""
 
@@ -58,7 +71,7 @@ class Unusable:
 
 def claim(
     session: Session, spec: RequestSpec, *, node_id: int, availability_zone: str, ratios: Ratios,
-) -> Claimed | DoesNotFit | Unusable:
+) -> Claimed | DoesNotFit | AgainstPolicy | Unusable:
     """Claim what `spec` needs of a compute node; a transaction of its own.
 
     For the role "instance" the same transaction writes host, node and zone into the instance. A claim which the instance
@@ -71,6 +84,11 @@ def claim(
     node = nodes.get(node_id)
     if node is None or node.deleted:
         return Unusable("the host is gone")
+    if spec.group is not None and spec.server_group is not None:
+        now_there = replace(spec.group, others=group_hosts(session, spec.server_group, apart_from=spec.instance_uuid))
+        forbidden = refusal(now_there, node.host)
+        if forbidden is not None:
+            return AgainstPolicy(forbidden)
     wanted = arithmetic.demand(spec.flavor, root_volume=spec.root_volume)
     used, debts, now = _used(session, node, apart_from=held)
     if debts:
@@ -80,7 +98,7 @@ def claim(
     if short:
         return DoesNotFit(short)
     _store(session, spec, node, wanted, held, now)
-    if spec.role == "instance":
+    if spec.role == INSTANCE:
         session.execute(_PLACE, {
             "in_uuid": spec.instance_uuid, "in_epoch": spec.epoch, "in_host": node.host, "in_node": node.node,
             "in_zone": availability_zone,
@@ -103,6 +121,11 @@ def held_by(session: Session, spec: RequestSpec) -> Claimed | None:
         return None
     zone = session.scalar(sa.select(_INSTANCES.c.availability_zone).where(_INSTANCES.c.uuid == spec.instance_uuid))
     return Claimed(claim=_to_object(held), availability_zone=zone or "", fresh=False)
+
+
+def group_hosts(session: Session, group_uuid: str, *, apart_from: str) -> dict[str, int]:
+    """Answer on which hosts how many servers of a group hold claims, without one of them."""
+    return {host: int(count) for host, count in session.execute(_GROUP_HOSTS, {"in_group": group_uuid, "in_apart": apart_from})}
 
 
 def release(
@@ -133,6 +156,22 @@ def release(
     return tuple(_to_object(row) for row in rows)
 
 
+def exchange(session: Session, instance_uuid: str, *, epoch: int) -> None:
+    """The instance moved from one of its two places to the other: let its claims change roles, and belong to this epoch.
+
+    Locks hosts, so that it comes before the instance's row is locked. Whoever calls it writes the instance's host in the
+    same transaction. Raises Fenced when there are no two claims, or newer ones.
+    """
+    rows = session.execute(_OF_INSTANCE.where(_CLAIMS.c.instance_uuid == instance_uuid)).all()
+    by_role = {row.role: row for row in rows if row.epoch <= epoch}
+    if by_role.keys() != {INSTANCE, MIGRATION}:
+        raise Fenced(f"Instance {instance_uuid} does not hold two claims.")
+    session.execute(_LOCK_NODES, {"ids": sorted({row.compute_node_id for row in rows})}).all()
+    for row, role in ((by_role[INSTANCE], _EXCHANGED), (by_role[MIGRATION], INSTANCE), (by_role[INSTANCE], MIGRATION)):
+        session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == row.id).values(role=role, epoch=epoch))
+    session.execute(_TOUCH, {"ids": sorted({row.compute_node_id for row in rows})})
+
+
 def of_instance(session: Session, instance_uuid: str) -> tuple[Claim, ...]:
     """Answer all claims of an instance."""
     return tuple(_to_object(row) for row in session.execute(_OF_INSTANCE.where(_CLAIMS.c.instance_uuid == instance_uuid)))
@@ -158,6 +197,11 @@ _USED = sa.select(
     sa.select(sa.func.count()).where(_DEBTS.c.host == sa.bindparam("in_host")).scalar_subquery(),
     now_ms(),
 ).where(_CLAIMS.c.compute_node_id == sa.bindparam("in_node"), _CLAIMS.c.id != sa.bindparam("in_apart"))
+_GROUP_HOSTS = sa.select(_NODES.c.host, sa.func.count(sa.distinct(_CLAIMS.c.instance_uuid))).join(
+    _NODES, _NODES.c.id == _CLAIMS.c.compute_node_id,
+).where(
+    _CLAIMS.c.server_group == sa.bindparam("in_group"), _CLAIMS.c.instance_uuid != sa.bindparam("in_apart"),
+).group_by(_NODES.c.host)
 _TOUCH = sa.update(_NODES).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).values(changed_at=hosts.next_stamp())
 _PLACE = sa.update(_INSTANCES).where(
     _INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.epoch == sa.bindparam("in_epoch"),
@@ -216,7 +260,7 @@ def _used(session: Session, node: Any, *, apart_from: Any) -> tuple[Amounts, int
 def _store(session: Session, spec: RequestSpec, node: Any, wanted: Amounts, held: Any, now: int) -> None:
     values = {
         "compute_node_id": node.id, "epoch": spec.epoch, "vcpus": wanted.vcpus, "memory_mb": wanted.memory_mb,
-        "disk_gb": wanted.disk_gb, "resources": {},
+        "disk_gb": wanted.disk_gb, "resources": {}, "server_group": spec.server_group,
     }
     if held is not None:
         session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == held.id).values(**values))

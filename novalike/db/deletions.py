@@ -15,6 +15,7 @@ from novalike.db.models.tasks import TaskRow
 from novalike.exception import Conflict
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import Vif
+from novalike.objects.snapshot_tasks import BACKUP, SHELVE, SHELVED_IMAGE, SNAPSHOT
 from novalike.objects.states import TaskState, VmState
 from novalike.objects.tasks import Caller, DeleteState
 from novalike.rpc import serializer
@@ -40,6 +41,7 @@ def begin(session: Session, uuid: str, caller: Caller, *, now: datetime, pass_lo
         raise Conflict(f"Instance {uuid} is locked")
     hosts = _hosts(session, row, running)
     vifs, volumes = _vifs(row, running), _volumes(session, row, running)
+    images, new_images = _images(row, running)
     if running is not None:
         session.delete(running)
         session.flush()
@@ -53,7 +55,7 @@ def begin(session: Session, uuid: str, caller: Caller, *, now: datetime, pass_lo
     action_log.start(session, "delete", uuid, caller, now)
     return tasks.add(
         session, kind=KIND, instance_uuid=uuid, epoch=row.epoch, step=FIRST_STEP, caller=caller, now=now,
-        state=DeleteState(hosts=tuple(sorted(hosts)), vifs=vifs, block_devices=volumes),
+        state=DeleteState(hosts=tuple(sorted(hosts)), vifs=vifs, block_devices=volumes, images=images, new_images=new_images),
     )
 
 
@@ -69,6 +71,15 @@ def _hosts(session: Session, row: InstanceRow, running: TaskRow | None) -> set[s
         named = (running.waiting_host, *(state.get(key) for key in ("host", "source_host", "dest_host")))
         hosts |= {host for host in (*named, *state.get("dirty_hosts", ())) if host}
     return hosts
+
+
+def _images(row: InstanceRow, running: TaskRow | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Answer the images which go with the server (of one that is shelved), and those which a task was about to make of it."""
+    state: dict[str, Any] = running.state if running is not None and running.kind in (SNAPSHOT, BACKUP, SHELVE) else {}
+    made, of_server = state.get("image_id"), bool(state.get("of_server"))
+    shelved = row.document.get("system_metadata", {}).get(SHELVED_IMAGE)
+    images = dict.fromkeys(image for image in (shelved, made if of_server else None) if image)
+    return tuple(images), (made,) if made and made not in images else ()
 
 
 def _vifs(row: InstanceRow, running: TaskRow | None) -> tuple[Vif, ...]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from novalike.db import quotas
 from novalike.db.base import now_ms
-from novalike.db.models.mappings import InstanceMapping
+from novalike.db.models.mappings import InstanceMapping, Reservation
 from novalike.exception import OverQuota
 from novalike.objects.quota import UNLIMITED, Usage
 
@@ -110,6 +110,7 @@ def release(session: Session, uuid: str) -> None:
         sa.update(InstanceMapping).where(InstanceMapping.uuid == uuid, InstanceMapping.released_at.is_(None))
         .values(released_at=now_ms()).execution_options(synchronize_session=False),
     )
+    session.execute(sa.delete(Reservation).where(Reservation.instance_uuid == uuid).execution_options(synchronize_session=False))
 
 
 def forget(session: Session, uuids: Sequence[str]) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db.models.mappings import InstanceMapping, ProjectLock
+from novalike.db.models.mappings import InstanceMapping, ProjectLock, Reservation
 from novalike.db.models.projects import KeypairRow, QuotaRow, ServerGroupRow
 from novalike.db.upsert import upsert
 from novalike.objects.quota import Usage
@@ -92,14 +93,20 @@ def delete(session: Session, project_id: str, user_id: str | None = None) -> Non
 
 
 def usage(session: Session, project_id: str, user_id: str | None = None) -> Usage:
-    """Answer what a project's servers, or one user's in it, count against its limits."""
+    """Answer what a project's servers, or one user's in it, count against its limits, with what their resizes reserve."""
+    def total(column: Any) -> sa.Select[Any]:
+        table = column.class_
+        query = sa.select(sa.func.coalesce(sa.func.sum(column), 0)).where(table.project_id == project_id)
+        return query.where(table.user_id == user_id) if user_id else query
+    mapped = [InstanceMapping.project_id == project_id, InstanceMapping.released_at.is_(None)]
+    if user_id:
+        mapped.append(InstanceMapping.user_id == user_id)
     query = sa.select(
         sa.func.count(), sa.func.coalesce(sa.func.sum(InstanceMapping.cores), 0), sa.func.coalesce(sa.func.sum(InstanceMapping.ram), 0),
-    ).where(InstanceMapping.project_id == project_id, InstanceMapping.released_at.is_(None))
-    if user_id:
-        query = query.where(InstanceMapping.user_id == user_id)
-    instances, cores, ram = session.execute(query).one()
-    return Usage(instances=instances, cores=int(cores), ram=int(ram))
+        total(Reservation.cores).scalar_subquery(), total(Reservation.ram).scalar_subquery(),
+    ).where(*mapped)
+    instances, cores, ram, more_cores, more_ram = session.execute(query).one()
+    return Usage(instances=instances, cores=int(cores) + int(more_cores), ram=int(ram) + int(more_ram))
 
 
 def count_keypairs(session: Session, user_id: str) -> int:

@@ -51,6 +51,8 @@ class NetworkClient(Protocol):
     def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
         """Bind all of the instance's ports to another host; answer them in NIC order. Fine when they are bound there.
 
+        With an empty `host` they belong to none: the server is shelved and on no host.
+
         Raises NotFound, Conflict when the network service cannot bind one there.
         """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from novalike.objects.flavor import Flavor
+from novalike.objects.server_group import GroupPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,9 @@ class RequestSpec:
     requested_host: str | None = None           # 2.74: asked for, still filtered
     requested_node: str | None = None
     excluded_hosts: tuple[str, ...] = ()
+    leaves_host: str | None = None              # a move: where the server is and must not stay
     server_group: str | None = None
+    group: GroupPlaces | None = None            # looked up by the scheduler itself: where the group is now
     root_volume: bool = False                   # the root disk is a volume: needs no local disk
 
 

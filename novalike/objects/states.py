@@ -257,6 +257,10 @@ DURABLE: dict[str, Durable] = {
     "confirm_resize": Durable(
         name="confirmResize", vm_states=frozenset({_V.RESIZED}), sets=None, raises_epoch=True,
     ),
+    # What a resize left behind whose server was taken out of VERIFY_RESIZE by hand; nobody but the control plane asks for it.
+    "confirm_left_resize": Durable(
+        name="confirmResize", vm_states=ANY_STATE, sets=None, raises_epoch=True, needs_launch=False,
+    ),
     "revert_resize": Durable(
         name="revertResize", vm_states=frozenset({_V.RESIZED}), sets=_T.RESIZE_REVERTING, raises_epoch=True,
     ),

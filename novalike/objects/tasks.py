@@ -165,12 +165,17 @@ class BuildState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteState:
-    """What the delete task saves: every host which may hold a piece, and whether each is done."""
+    """What the delete task saves: every host which may hold a piece, and whether each is done.
+
+    `images` go with the server; `new_images` only as long as they are not complete.
+    """
 
     hosts: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     vifs: tuple[Vif, ...] = ()
     block_devices: tuple[BlockDevice, ...] = ()
+    images: tuple[str, ...] = ()
+    new_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

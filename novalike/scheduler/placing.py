@@ -13,7 +13,7 @@ from novalike.db.engine import Database
 from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
 from novalike.hardware.capacity import Ratios, demand
 from novalike.objects.request_spec import NoHost, Placement, RequestSpec
-from novalike.objects.server_group import AFFINITY, places
+from novalike.objects.server_group import AFFINITY, places, refusal
 from novalike.rpc.scheduler import Scheduler
 from novalike.scheduler.explain import Refusal, explain
 from novalike.scheduler.filters.base import Filter
@@ -59,7 +59,8 @@ class Placing(Scheduler):
             spec = self._with_group(spec, database)
             decision = self._decide(spec, snapshot)
             # A host which refused and has not changed since would refuse again.
-            fresh = [one for one in decision.ranked if not _refuses(refused, one.host)]
+            forbidden = _forbidden(spec, decision)
+            fresh = [one for one in decision.ranked if not _refuses(refused, one.host) and one.host.node_id not in forbidden]
             if not fresh:
                 held = database.fetch(claims.held_by, spec)
                 if held is not None:
@@ -67,7 +68,8 @@ class Placing(Scheduler):
                 if not looked_again:             # aggregates may be a second old
                     looked_again = True
                     continue
-                raise self._no_host(spec, decision, [one for one in refused.values() if _refuses(refused, one.host)])
+                current = [one for one in refused.values() if _refuses(refused, one.host)]
+                raise self._no_host(spec, decision, [*current, *forbidden.values()])
             for ranked in self._spread(spec, snapshot, fresh)[:ALTERNATES]:
                 with self._picks.on(ranked.host.node_id, demand(spec.flavor, root_volume=spec.root_volume)):
                     outcome = self._claim(database, spec, ranked.host)
@@ -147,9 +149,17 @@ class Placing(Scheduler):
         return next(name for name in self._cells.names() if self._cells.cell(name) is database), database
 
 
+def _forbidden(spec: RequestSpec, decision: Decision) -> dict[int, Refusal]:
+    """Answer the hosts which passed and yet break the group's policy: filters may be turned off, or skipped for a forced host."""
+    if spec.group is None:
+        return {}
+    reasons = ((one.host, refusal(spec.group, one.host.host)) for one in decision.ranked)
+    return {host.node_id: Refusal(host, reason=reason) for host, reason in reasons if reason is not None}
+
+
 def _refuses(refused: dict[int, Refusal], host: HostState) -> bool:
-    refusal = refused.get(host.node_id)
-    return refusal is not None and refusal.host is host
+    known = refused.get(host.node_id)
+    return known is not None and known.host is host
 
 
 def _placement(

@@ -18,7 +18,7 @@ from novalike.scheduler.options import Options
 from novalike.scheduler.weights.base import Weigher
 
 #: Names of what removes hosts before any filter runs.
-EARLIER_ATTEMPTS, CLEANUP, REQUESTED = "earlier attempts", "pending cleanup", "the requested host"
+EARLIER_ATTEMPTS, CLEANUP, REQUESTED, OWN_HOST = "earlier attempts", "pending cleanup", "the requested host", "the server's own host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def screen(spec: RequestSpec, host: HostState) -> tuple[str, str] | None:
     for wanted_host, wanted_node in ((spec.forced_host, spec.forced_node), (spec.requested_host, spec.requested_node)):
         if wanted_host not in (None, host.host) or wanted_node not in (None, host.node):
             return REQUESTED, "another host was asked for"
+    if host.host == spec.leaves_host:
+        return OWN_HOST, "the server is there and has to move"
     if host.host in spec.excluded_hosts:
         return EARLIER_ATTEMPTS, "the server could not be built there"
     if host.owing:

@@ -362,6 +362,21 @@ def upgrade() -> None:
     mysql_collate='utf8mb4_bin',
     mysql_engine='InnoDB'
     )
+    op.create_table('reservations',
+    sa.Column('uuid', sa.String(length=36), nullable=False),
+    sa.Column('instance_uuid', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('user_id', sa.String(length=64), nullable=False),
+    sa.Column('cores', sa.Integer(), nullable=False),
+    sa.Column('ram', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('uuid', name=op.f('pk_reservations')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('ix_reservations_instance', 'reservations', ['instance_uuid'], unique=False)
+    op.create_index('ix_reservations_usage', 'reservations', ['project_id', 'user_id', 'cores', 'ram'], unique=False)
     op.create_table('role_assignments',
     sa.Column('actor_type', sa.String(length=8), nullable=False),
     sa.Column('actor_id', sa.String(length=64), nullable=False),

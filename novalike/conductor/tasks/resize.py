@@ -124,11 +124,9 @@ class DestinationStep(HostStep[ResizeState]):
         assert job.state.dest_host is not None
         return job.state.dest_host
 
-    def ended(self, job: Job[ResizeState], outcome: Outcome) -> Done | Retry:
+    def ended(self, job: Job[ResizeState], outcome: Outcome) -> Done | Retry:  # type: ignore[override]  # not every failure is the task's
         if outcome.error is None and not outcome.stale:
             return Done()
-        if not outcome.stale and not outcome.dirty:
-            job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))
         return self._elsewhere(job, outcome.error or STALE, details=outcome.details, retry=outcome.retry)
 
     def overdue(self, job: Job[ResizeState]) -> Retry:
@@ -243,7 +241,8 @@ class ResizeTask(TaskKind[ResizeState]):
 
     def finish(self, session: Session, job: Job[ResizeState]) -> None:
         state, now = job.state, job.world.clock.now()
-        assert state.dest_host is not None and state.dest_node is not None
+        assert state.dest_host is not None
+        assert state.dest_node is not None
         claims.exchange(session, job.instance.uuid, epoch=job.task.epoch)      # hosts are locked before instances
         server_migrations.update(session, state.migration_uuid, server_migrations.FINISHED, now=now)
         row = common.finish(session, job, event="compute_finish_resize", vm_state=VmState.RESIZED)

@@ -40,6 +40,26 @@ class InstanceMapping(GlobalBase):
     released_at: Mapped[OptStamp]
 
 
+class Reservation(GlobalBase):
+    """What a server that is being resized counts beyond its mapping, until the resize is confirmed or undone.
+
+    `uuid` is the migration's: a row which no migration follows within a minute is reaped.
+    """
+
+    __tablename__ = "reservations"
+    __table_args__ = table_args(
+        Index("ix_reservations_usage", "project_id", "user_id", "cores", "ram"), Index("ix_reservations_instance", "instance_uuid"),
+    )
+
+    uuid: Mapped[Uuid] = mapped_column(primary_key=True)
+    instance_uuid: Mapped[Uuid]
+    project_id: Mapped[Word]
+    user_id: Mapped[Word]
+    cores: Mapped[int]
+    ram: Mapped[int]
+    created_at: Mapped[Stamp]
+
+
 class ProjectLock(GlobalBase):
     """The row to lock before counting a project's (or user's) usage; `scope` is e.g. `project:<id>` or `keypairs:<user>`."""
 

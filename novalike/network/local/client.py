@@ -120,7 +120,7 @@ class LocalNetworkClient:
         changes = {name: value for name, value in binding.items() if getattr(port, name) != value}
         if not changes:
             return port
-        changes["status"] = "ACTIVE"
+        changes["status"] = "ACTIVE" if binding["host"] else "DOWN"
         ports.update(change.session, port.id, changes, change.now)
         change.touch_port(port)
         bound = replace(port, **changes)
