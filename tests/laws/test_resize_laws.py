@@ -16,7 +16,7 @@ from novalike.db import block_devices, reservations, resizes
 from novalike.db.engine import Database
 from novalike.objects.move_tasks import Departure, ResizeState
 from novalike.objects.quota import DEFAULT_LIMITS
-from novalike.objects.states import PowerState, VmState
+from novalike.objects.states import VmState
 from novalike.virt.fake.faults import Fault
 from tests.factories_instances import CALLER, NOW, SMALL
 from tests.laws import stories

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, Wait
+from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, Wait
 from novalike.db import action_log, hosts, instances
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import NotFound, NovalikeError
@@ -51,7 +51,7 @@ class HostStep(Step[S]):
         host = job.task.waiting_host
         return host is not None and is_down(job, host, patience=PATIENCE)
 
-    def ended(self, job: Job[S], outcome: Outcome) -> Done:
+    def ended(self, job: Job[S], outcome: Outcome) -> Done | Retry | Again | Resend:
         if outcome.stale:
             raise NovalikeError("The host refused an order which it took for an old one.")
         if outcome.error is not None:

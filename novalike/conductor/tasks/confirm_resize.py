@@ -51,7 +51,7 @@ class Clean(HostStep[ConfirmState]):
         else:
             job.world.compute(Build, host).destroy(job.context, order=destroy_order(instance, fence, job.state.vifs))
 
-    def ended(self, job: Job[ConfirmState], outcome: Outcome) -> Done | Resend:  # type: ignore[override]  # not every failure is the task's
+    def ended(self, job: Job[ConfirmState], outcome: Outcome) -> Done | Resend:
         if outcome.error is not None and not outcome.stale:
             return Resend(PAUSE)
         return Done()

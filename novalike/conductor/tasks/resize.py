@@ -124,7 +124,7 @@ class DestinationStep(HostStep[ResizeState]):
         assert job.state.dest_host is not None
         return job.state.dest_host
 
-    def ended(self, job: Job[ResizeState], outcome: Outcome) -> Done | Retry:  # type: ignore[override]  # not every failure is the task's
+    def ended(self, job: Job[ResizeState], outcome: Outcome) -> Done | Retry:
         if outcome.error is None and not outcome.stale:
             return Done()
         return self._elsewhere(job, outcome.error or STALE, details=outcome.details, retry=outcome.retry)

@@ -55,7 +55,7 @@ class RemoveNew(HostStep[RevertState]):
         order = destroy_order(job.instance, fence, job.state.vifs)
         job.world.compute(Build, self.host(job)).destroy(job.context, order=order)
 
-    def ended(self, job: Job[RevertState], outcome: Outcome) -> Done | Resend:  # type: ignore[override]  # not every failure is the task's
+    def ended(self, job: Job[RevertState], outcome: Outcome) -> Done | Resend:
         if outcome.error is not None and not outcome.stale:
             return Resend(PAUSE)
         job.state = changed(job.state, removed=True)

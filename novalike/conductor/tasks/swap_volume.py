@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, TaskKind, Wait, changed
+from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import plugging
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import connector
@@ -64,9 +64,10 @@ class Swap(HostStep[SwapVolumeState]):
         return Wait(host)
 
     def send(self, job: Job[SwapVolumeState], fence: Fence) -> None:
-        self._order(job, fence, _old(job), _new(job))
+        new = plugging.connected(job, _new(job), job.state.new_attachment_id)
+        self._order(job, fence, job.state.device, new)
 
-    def ended(self, job: Job[SwapVolumeState], outcome: Outcome) -> Done:
+    def ended(self, job: Job[SwapVolumeState], outcome: Outcome) -> Done | Retry | Again | Resend:
         done = super().ended(job, outcome)
         job.state = changed(job.state, swapped=True)
         return done
@@ -75,7 +76,8 @@ class Swap(HostStep[SwapVolumeState]):
         return Wait(self.host(job)) if job.state.ordered and not job.state.swapped else Done()
 
     def send_undo(self, job: Job[SwapVolumeState], fence: Fence) -> None:
-        self._order(job, fence, _new(job), _old(job))
+        old = plugging.connected(job, job.state.device, job.state.device.attachment_id)
+        self._order(job, fence, _new(job), old)
 
     def undo_ended(self, job: Job[SwapVolumeState], outcome: Outcome) -> None:
         job.state = changed(job.state, ordered=False)
@@ -137,10 +139,5 @@ class SwapVolumeTask(TaskKind[SwapVolumeState]):
         return {"old_volume_id": job.state.device.volume_id, "new_volume_id": job.state.new_volume_id}
 
 
-def _old(job: Job[SwapVolumeState]) -> BlockDevice:
-    return plugging.connected(job, job.state.device, job.state.device.attachment_id)
-
-
 def _new(job: Job[SwapVolumeState]) -> BlockDevice:
-    device = replace(job.state.device, volume_id=job.state.new_volume_id)
-    return plugging.connected(job, device, job.state.new_attachment_id)
+    return replace(job.state.device, volume_id=job.state.new_volume_id)
