@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, TaskKind, Wait, changed
+from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import disks, image_source
@@ -110,7 +110,7 @@ class Replace(HostStep[RebuildState]):
     def send(self, job: Job[RebuildState], fence: Fence) -> None:
         _client(job).replace(job.context, order=_order(job, fence, job.instance, deadline=self.wait_deadline(job) - MARGIN))
 
-    def ended(self, job: Job[RebuildState], outcome: Outcome) -> Done:
+    def ended(self, job: Job[RebuildState], outcome: Outcome) -> Done | Retry | Again | Resend:
         done = super().ended(job, outcome)
         job.state = changed(job.state, replaced=True)
         return done
