@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +13,8 @@ from websockify.websocketserver import WebSocketRequestHandlerMixIn
 
 from novalike import context
 from novalike.console import gate
-from novalike.console.session import Session, Sessions
+from novalike.console.proxy import Proxy
+from novalike.console.session import Session
 from novalike.console.websocket import BrowserSocket
 from novalike.exception import NovalikeError
 from novalike.objects.console import ConsoleRoute, ConsoleToken
@@ -24,19 +23,6 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds in which a guest's console must take a connection.
 CONNECT_TIMEOUT = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proxy:
-    """What all connections of one proxy share. `kinds` are the console types it serves; `route` finds the way to a guest, and
-    raises NovalikeErrors; `web` is the folder of its page (None: it has none)."""
-
-    kinds: frozenset[str]
-    tokens: gate.Tokens
-    route: Callable[[ConsoleToken], ConsoleRoute]
-    sessions: Sessions
-    web: str | None
-    allowed_origins: tuple[str, ...] = ()
 
 
 class Handler(WebSocketRequestHandlerMixIn, SimpleHTTPRequestHandler):  # type: ignore[misc]  # websockify has no types

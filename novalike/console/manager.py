@@ -9,7 +9,7 @@ from typing import Any
 
 from novalike.console import server
 from novalike.console.gate import Tokens
-from novalike.console.handler import Proxy
+from novalike.console.proxy import Proxy
 from novalike.console.session import Sessions
 from novalike.objects.console import ConsoleRoute, ConsoleToken, ConsoleType
 from novalike.periodic import Periodic

@@ -14,7 +14,7 @@ import ssl
 import threading
 from typing import Any
 
-from novalike.console.handler import Handler, Proxy
+from novalike.console.proxy import Proxy
 
 LOG = logging.getLogger(__name__)
 
@@ -92,6 +92,9 @@ class ProxyServer:
             threading.Thread(target=self._connected, args=(caller, address), name=f"{self.name} connection", daemon=True).start()
 
     def _connected(self, caller: socket.socket, address: Any) -> None:
+        # Not before somebody looks: it brings numpy, a fifth of a second and 11 MB.
+        from novalike.console.handler import Handler
+
         try:
             with caller:
                 caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -8,16 +8,25 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from novalike.console.gate import Tokens
-from novalike.console.websocket import LIMIT, BrowserSocket, TooMuch
 from novalike.objects.console import ConsoleToken
+
+if TYPE_CHECKING:
+    from novalike.console.websocket import BrowserSocket
 
 LOG = logging.getLogger(__name__)
 
+#: Most bytes of one message, and of what a browser sent and the guest has not taken.
+LIMIT = 1 << 20
 _PIECE = 65536
 #: WebSocket's close codes.
 NORMAL, GOING_AWAY, POLICY, TOO_BIG, FAILED = 1000, 1001, 1008, 1009, 1011
+
+
+class TooMuch(Exception):
+    """The browser sent a message longer than LIMIT."""
 
 
 class Session:

@@ -9,13 +9,9 @@ from typing import Any
 
 from websockify import websocket
 
-#: Most bytes of one message, and of what a browser sent and we have not looked at.
-LIMIT = 1 << 20
+from novalike.console.session import LIMIT, TooMuch
+
 _BINARY, _PONG = 0x2, 0xA
-
-
-class TooMuch(Exception):
-    """The browser sent a message longer than LIMIT."""
 
 
 class BrowserSocket(websocket.WebSocket):  # type: ignore[misc]  # websockify has no types
