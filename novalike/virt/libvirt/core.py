@@ -43,12 +43,12 @@ class LibvirtCore:
         self._host = Host(conf.libvirt.connection_uri, self._clock, connect_timeout=conf.libvirt.connect_timeout)
         path = os.path.abspath(conf.instances_path)
         cache = conf.image_cache
-        images = ImageCache(
+        self._images = ImageCache(
             os.path.join(path, cache.subdirectory_name), force_raw=conf.force_raw_images, timeout=cache.fetch_timeout,
             clock=self._clock, cafile=cache.cafile,
         )
         cow = conf.libvirt.images_type == "qcow2" or (conf.libvirt.images_type == "default" and conf.use_cow_images)
-        self._disks = Disks(path, images, cow=cow, ephemeral_format=conf.default_ephemeral_format or "ext4")
+        self._disks = Disks(path, self._images, cow=cow, ephemeral_format=conf.default_ephemeral_format or "ext4")
         serial = conf.serial_console
         self._serial_ports = SerialPorts(serial.proxyclient_address, serial.port_range, self._clock) if serial.enabled else None
         self._events: PowerEvents | None = None
@@ -176,22 +176,29 @@ class LibvirtCore:
 
     # ---- parts ------------------------------------------------------------------------------------------------------
 
-    def _xml(self, request: SpawnRequest, wanted: demands.Demands) -> tuple[str, str | None]:
-        uuid = request.instance.uuid
-        files = Files(
-            folder=self._disks.folder(uuid), disks=self._disks.existing(uuid),
-            kernel=os.path.exists(self._disks.file(uuid, "kernel")), ramdisk=os.path.exists(self._disks.file(uuid, "ramdisk")),
+    def _files(self, name: str) -> Files:
+        """Answer the files in the folder `name`, a server's uuid usually. Raises NotFound."""
+        disks = self._disks
+        return Files(
+            folder=disks.folder(name), disks=disks.existing(name), kernel=os.path.exists(disks.file(name, "kernel")),
+            ramdisk=os.path.exists(disks.file(name, "ramdisk")),
         )
+
+    def _xml(
+        self, request: SpawnRequest, wanted: demands.Demands, files: Files | None = None,
+    ) -> tuple[str, str | None]:
+        """Answer the guest's definition and its root device, with these files or its own."""
+        files = files or self._files(request.instance.uuid)
         ports = self._serial_ports.take(wanted.serial_ports) if self._serial_ports else ()
         domain, root_device = machine(request, wanted, files, self._choices(), made=self._clock.now(), serial_ports=ports)
         return domain.text(), root_device
 
-    def _config_drive(self, request: SpawnRequest, wanted: demands.Demands) -> bytes | None:
-        """Answer the config drive's bytes, or None for a server which needs none.
+    def _config_drive(self, request: SpawnRequest, wanted: demands.Demands, *, needed: bool = False) -> bytes | None:
+        """Answer the config drive's bytes, or None for a server which needs none, unless it is `needed` anyway.
 
         Files and a password can reach a guest only this way here, so they bring a config drive with them.
         """
-        if not (request.instance.config_drive or wanted.config_drive or self._conf.force_config_drive or request.files):
+        if not (needed or request.instance.config_drive or wanted.config_drive or self._conf.force_config_drive or request.files):
             return None
         options = self._conf.api
         static = configdrive.vendor_data(options.vendordata_jsonfile_path if "StaticJSON" in options.vendordata_providers else None)

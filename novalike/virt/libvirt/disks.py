@@ -20,8 +20,12 @@ from novalike.virt.libvirt.images import CachedImage, ImageCache
 
 LOG = logging.getLogger(__name__)
 
-ROOT, EPHEMERAL, SWAP, CONFIG_DRIVE = "root", "ephemeral", "swap", "config_drive"
+ROOT, EPHEMERAL, SWAP, CONFIG_DRIVE, RESCUE = "root", "ephemeral", "swap", "config_drive", "rescue"
 _RECORD = "disks.json"
+#: Which rebuild made a folder; the last file written to it.
+_ATTEMPT = "rebuilt-by"
+#: Folders beside a server's own: made for a rebuild, left by one, about to be removed.
+_NEW, _OLD, _DOOMED = "_new", "_old", "_del"
 _GIB, _MIB = 1 << 30, 1 << 20
 
 
@@ -29,7 +33,7 @@ _GIB, _MIB = 1 << 30, 1 << 20
 class DiskFile:
     """A disk of a server: file name in its folder, declared format, what it is for, virtual size in bytes.
 
-    `device` is disk or cdrom.
+    `device` is disk or cdrom, `bus` None what the image says.
     """
 
     name: str
@@ -37,6 +41,7 @@ class DiskFile:
     role: str
     size: int
     device: str = "disk"
+    bus: str | None = None
 
 
 class Disks:
@@ -78,19 +83,19 @@ class Disks:
         if volumes:
             raise BuildFailed("This hypervisor cannot attach volumes yet.", retry=False)
         root, kernel, ramdisk = self._fetch(request)
-        self.remove(name)
+        self._remove(name)
         folder = self.folder(name)
         try:
             os.makedirs(folder, mode=0o711, exist_ok=True)
             for kind, boot_file in (("kernel", kernel), ("ramdisk", ramdisk)):
                 if boot_file is not None:
-                    _link(boot_file.path, os.path.join(folder, kind))
+                    link(boot_file.path, os.path.join(folder, kind))
             disks = [self._root(folder, instance, root, request.image.disk_format)] if root and request.image else []
             disks += self._blanks(folder, request)
             if config_drive is not None:
-                _store(os.path.join(folder, "disk.config"), config_drive)
+                store(os.path.join(folder, "disk.config"), config_drive)
                 disks.append(DiskFile(name="disk.config", format="raw", role=CONFIG_DRIVE, size=len(config_drive), device="cdrom"))
-            _store(os.path.join(folder, _RECORD), json.dumps([asdict(disk) for disk in disks]).encode())
+            store(os.path.join(folder, _RECORD), json.dumps([asdict(disk) for disk in disks]).encode())
         except OSError as error:
             raise BuildFailed("The server's disks could not be made.", details=str(error)) from error
         except BuildFailed:
@@ -108,20 +113,65 @@ class Disks:
             raise NotFound("The server has no disks on this host.", details=str(error)) from error
 
     def remove(self, instance_uuid: str) -> None:
-        """Remove a server's folder. Fine when there is none; images of the cache stay."""
-        folder = self.folder(instance_uuid)
-        doomed = f"{folder}_del"                         # renamed first: half a folder must never look like a server's
+        """Remove a server's folders. Fine when there are none; images of the cache stay."""
+        for suffix in (_NEW, _OLD, ""):
+            self._remove(f"{instance_uuid}{suffix}")
+
+    def _remove(self, name: str) -> None:
+        folder = self.folder(name)
+        doomed = f"{folder}{_DOOMED}"                    # renamed first: half a folder must never look like a server's
+        _wipe(doomed)
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, doomed)
-        if os.path.isdir(doomed):
-            native(shutil.rmtree, doomed, True)          # the unlink of a large file takes its time
-            if os.path.isdir(doomed):
-                raise NovalikeError("The server's files could not be removed.", details=doomed)
+        _wipe(doomed)
+
+    # ---- a rebuild: new files beside the old ones, which then change places
+
+    def prepare(self, request: SpawnRequest, config_drive: bytes | None, attempt: str) -> str:
+        """Make the files of a rebuild; answer their folder, which is the server's own if they are in place already."""
+        uuid = request.instance.uuid
+        new = f"{uuid}{_NEW}"
+        if self._attempt(uuid) == attempt:
+            return self.folder(uuid)
+        if self._attempt(new) != attempt:
+            self.make(request, config_drive, name=new)
+            store(self.file(new, _ATTEMPT), attempt.encode())
+        return self.folder(new)
+
+    def replace(self, instance_uuid: str, attempt: str) -> None:
+        """Put the files of a rebuild in place and remove the old ones. Fine when that was done. Raises NotFound."""
+        folder, new, old = (self.folder(f"{instance_uuid}{suffix}") for suffix in ("", _NEW, _OLD))
+        if self._attempt(instance_uuid) != attempt:
+            if self._attempt(f"{instance_uuid}{_NEW}") != attempt:
+                raise NotFound("No new disks are prepared for the server.")
+            if os.path.isdir(folder):                    # else an earlier call came so far
+                self._remove(f"{instance_uuid}{_OLD}")
+                os.rename(folder, old)
+            os.rename(new, folder)
+        self._remove(f"{instance_uuid}{_OLD}")
+
+    def abandon(self, instance_uuid: str, attempt: str) -> bool:
+        """Remove the files of a rebuild unless they are in place; answer whether the old ones are."""
+        if self._attempt(instance_uuid) == attempt:
+            return False
+        folder, old = self.folder(instance_uuid), self.folder(f"{instance_uuid}{_OLD}")
+        if not os.path.isdir(folder) and os.path.isdir(old):
+            os.rename(old, folder)
+        self._remove(f"{instance_uuid}{_NEW}")
+        return os.path.isdir(folder)
+
+    def _attempt(self, name: str) -> str | None:
+        try:
+            with open(self.file(name, _ATTEMPT), encoding="ascii") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
 
     def leftovers(self, instance_uuid: str) -> tuple[str, ...]:
         """Answer the paths of a server's files which still exist."""
         found = []
-        for folder in (self.folder(instance_uuid), f"{self.folder(instance_uuid)}_del"):
+        own = self.folder(instance_uuid)
+        for folder in (f"{own}{suffix}{state}" for suffix in ("", _NEW, _OLD) for state in ("", _DOOMED)):
             if os.path.isdir(folder):
                 found += [folder, *(os.path.join(folder, name) for name in sorted(os.listdir(folder)))]
         return tuple(found)
@@ -147,16 +197,20 @@ class Disks:
     def _root(self, folder: str, instance: Instance, image: CachedImage, disk_format: str) -> DiskFile:
         path = os.path.join(folder, "disk")
         if disk_format == "iso":
-            _link(image.path, path)
+            link(image.path, path)
             return DiskFile(name="disk", format="raw", role=ROOT, size=image.virtual_size, device="cdrom")
         size = instance.flavor.root_gb * _GIB or image.virtual_size
+        return DiskFile(name="disk", format=self.disk_of(image, path, size), role=ROOT, size=size)
+
+    def disk_of(self, image: CachedImage, path: str, size: int) -> str:
+        """Make a disk of `size` bytes from an image; answer its format. Raises NovalikeError."""
         if self._cow:
             qemu_img.create(path, size=size, backing=image.path, backing_format=image.format)
         else:
             qemu_img.convert(image.path, image.format, path, "raw")
             os.truncate(path, max(size, os.path.getsize(path)))
         os.chmod(path, 0o600)
-        return DiskFile(name="disk", format="qcow2" if self._cow else "raw", role=ROOT, size=size)
+        return "qcow2" if self._cow else "raw"
 
     def _blanks(self, folder: str, request: SpawnRequest) -> list[DiskFile]:
         """Make ephemeral and swap disks: those which are listed, or what the flavor has where none are."""
@@ -186,7 +240,7 @@ def _format(path: str, size: int, file_system: str, label: str) -> None:
     }
     if file_system not in commands:
         raise BuildFailed(f"This hypervisor cannot make a {file_system} file system.", retry=False)
-    _store(path, b"")
+    store(path, b"")
     os.truncate(path, size)
     try:
         subprocess.run(
@@ -197,7 +251,7 @@ def _format(path: str, size: int, file_system: str, label: str) -> None:
         raise BuildFailed("The server's additional disks could not be made.", details=str(error)) from error
 
 
-def _link(source: str, target: str) -> None:
+def link(source: str, target: str) -> None:
     """Share a read-only file of the cache, so that cleaning the cache cannot take it away; copy across file systems."""
     try:
         os.link(source, target)
@@ -207,11 +261,18 @@ def _link(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
-def _store(path: str, content: bytes) -> None:
+def store(path: str, content: bytes) -> None:
     """Write a file which only its owner may read; libvirt gives it to QEMU's user where that is another."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+
+
+def _wipe(folder: str) -> None:
+    if os.path.isdir(folder):
+        native(shutil.rmtree, folder, True)              # the unlink of a large file takes its time
+        if os.path.isdir(folder):
+            raise NovalikeError("The server's files could not be removed.", details=folder)
 
 
 def _supports_direct_io(folder: str) -> bool:

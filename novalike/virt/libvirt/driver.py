@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from novalike.virt.libvirt.consoles import ConsoledGuests
 from novalike.virt.libvirt.core import LibvirtCore
+from novalike.virt.libvirt.passwords import ObedientGuests
+from novalike.virt.libvirt.rebuild import RebuiltGuests
+from novalike.virt.libvirt.rescue import RescuedGuests
 from novalike.virt.libvirt.suspending import SuspendingGuests
 
 
 class LibvirtDriver(
     ConsoledGuests,
+    ObedientGuests,
+    RebuiltGuests,
+    RescuedGuests,
     SuspendingGuests,
     LibvirtCore,
 ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import libvirt
 
@@ -67,6 +67,11 @@ def start_unless_running(connection: Any, uuid: str, xml: str) -> None:
         if domain.hasManagedSaveImage():
             domain.managedSaveRemove()                   # the memory of another definition
     connection.defineXML(xml).create()
+
+
+def define(connection: Any, uuid: str, xml: str) -> None:
+    """Give a guest a new definition without starting it; one that runs is left alone until it stops."""
+    connection.defineXML(xml)
 
 
 def restart(connection: Any, uuid: str, xml: str) -> None:
@@ -164,7 +169,7 @@ def inject_nmi(connection: Any, uuid: str) -> bool:
 
 def _tell_time(domain: Any) -> None:
     """Set the guest's clock, which stood still, if its agent listens. A guest without one has to see for itself."""
-    channels = ElementTree.fromstring(domain.XMLDesc(0)).iterfind("devices/channel/target")  # noqa: S314  # libvirt's own text
+    channels = ET.fromstring(domain.XMLDesc(0)).iterfind("devices/channel/target")  # noqa: S314  # libvirt's own text
     if not any(channel.get("name") == AGENT_CHANNEL and channel.get("state") == "connected" for channel in channels):
         return
     try:

@@ -10,7 +10,7 @@ from novalike.exception import BuildFailed
 from novalike.objects.network_info import Vif
 from novalike.virt.driver import SpawnRequest
 from novalike.virt.libvirt.demands import Demands
-from novalike.virt.libvirt.disks import ROOT, DiskFile
+from novalike.virt.libvirt.disks import RESCUE, ROOT, DiskFile
 from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
 from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
 from novalike.virt.libvirt.xml.disk import Controller, Disk
@@ -54,12 +54,16 @@ class HostChoices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """A server's files on the host: its folder, its disks in guest order, and what it boots from when not from a disk."""
+    """A server's files on the host: its folder, its disks in guest order, and what it boots from when not from a disk.
+
+    `suffix` ends the names of kernel and ramdisk. A disk with the role RESCUE is booted from, wherever it stands.
+    """
 
     folder: str
     disks: tuple[DiskFile, ...]
     kernel: bool = False
     ramdisk: bool = False
+    suffix: str = ""
 
 
 def machine(
@@ -74,7 +78,7 @@ def machine(
         raise BuildFailed("The image demands UEFI firmware, which is not installed on the host.")
     machine_type = demands.machine_type or host.machine_types.get(host.architecture) or _MACHINES.get(host.architecture, "virt")
     disks = tuple(_disks(demands, files, host, machine_type))
-    root = next((disk for disk, file in zip(disks, files.disks, strict=True) if file.role == ROOT), None)
+    root = _of_role(ROOT, disks, files)
     root_device = f"/dev/{root.target}" if root else None
     devices: list[Device] = [*disks, *_controllers(demands, disks)]
     devices += [_interface(vif, demands) for vif in request.vifs]
@@ -87,7 +91,7 @@ def machine(
     serial = instance.uuid if host.serial is None else host.serial or None
     domain = Domain(
         type=host.type, name=instance.name, uuid=instance.uuid, memory_mb=flavor.memory_mb, vcpus=flavor.vcpus,
-        boot=_boot(demands, files, host, machine_type, root), cpu=cpu(demands, host),
+        boot=_boot(demands, files, host, machine_type, _of_role(RESCUE, disks, files) or root), cpu=cpu(demands, host),
         cpu_tune=CpuTune(shares=demands.cpu_shares, period=demands.cpu_period, quota=demands.cpu_quota),
         sysinfo=Sysinfo(version=host.version, uuid=instance.uuid, serial=serial),
         features=Features(tb_cache=host.tb_cache_mb if host.type == "qemu" else None),
@@ -111,24 +115,28 @@ def _boot(demands: Demands, files: Files, host: HostChoices, machine_type: str, 
     device = root.target if root else "ram0"
     return Boot(
         architecture=host.architecture, machine=machine_type, uefi=demands.uefi, menu=demands.boot_menu,
-        kernel=f"{files.folder}/kernel" if files.kernel else None,
-        ramdisk=f"{files.folder}/ramdisk" if files.ramdisk else None,
+        kernel=f"{files.folder}/kernel{files.suffix}" if files.kernel else None,
+        ramdisk=f"{files.folder}/ramdisk{files.suffix}" if files.ramdisk else None,
         command_line=demands.command_line or f"root=/dev/{device} console=tty0 console=ttyS0 no_timer_check",
-        device="cdrom" if root and root.device == "cdrom" else "hd",
+        device=None if root and root.boot else "cdrom" if root and root.device == "cdrom" else "hd",
     )
+
+
+def _of_role(role: str, disks: Sequence[Disk], files: Files) -> Disk | None:
+    return next((disk for disk, file in zip(disks, files.disks, strict=True) if file.role == role), None)
 
 
 def _disks(demands: Demands, files: Files, host: HostChoices, machine_type: str) -> Iterator[Disk]:
     names = _Names(host.disk_prefix)
     for file in files.disks:
-        bus = demands.disk_bus if file.device == "disk" else _cdrom_bus(demands, machine_type)
+        bus = file.bus or (demands.disk_bus if file.device == "disk" else _cdrom_bus(demands, machine_type))
         if bus == "ide" and "q35" in machine_type:
             raise BuildFailed("Machine type q35 has no IDE bus, which the image demands.", retry=False)
         readonly = file.device == "cdrom"
         yield Disk(
             path=f"{files.folder}/{file.name}", format=file.format, target=names.next(bus, file.device), bus=bus, device=file.device,
             cache=host.disk_cache, discard=None if readonly else host.disk_discard, readonly=readonly,
-            iotune={} if readonly else demands.disk_limits,
+            iotune={} if readonly else demands.disk_limits, boot=1 if file.role == RESCUE and not files.kernel else None,
         )
 
 

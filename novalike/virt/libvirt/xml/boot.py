@@ -9,7 +9,7 @@ from novalike.virt.libvirt.xml.element import Element, element
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """The os element: from disk by firmware (`uefi` or BIOS), or straight from a kernel."""
+    """The os element: from disk by firmware (`uefi` or BIOS), or straight from a kernel. `device` None: disks have an order."""
 
     architecture: str
     machine: str
@@ -17,7 +17,7 @@ class Boot:
     kernel: str | None = None
     ramdisk: str | None = None
     command_line: str | None = None
-    device: str = "hd"
+    device: str | None = "hd"
     menu: bool = False
 
     def xml(self) -> Element:
@@ -30,7 +30,7 @@ class Boot:
             element("kernel", text=self.kernel) if direct else None,
             element("initrd", text=self.ramdisk) if direct and self.ramdisk else None,
             element("cmdline", text=self.command_line) if direct and self.command_line else None,
-            None if direct else element("boot", {"dev": self.device}),
+            None if direct or self.device is None else element("boot", {"dev": self.device}),
             element("bootmenu", {"enable": "yes"}) if self.menu else None,
             element("smbios", {"mode": "sysinfo"}),
         )

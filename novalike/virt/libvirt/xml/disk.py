@@ -10,7 +10,8 @@ from novalike.virt.libvirt.xml.element import Element, element, texts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """A file as a disk. `format` is always declared: QEMU must never probe. `iotune` are libvirt's limits by name."""
+    """A file as a disk. `format` is always declared: QEMU must never probe. `iotune` are libvirt's limits by name. `boot` is
+    its place in the boot order, in a machine which gives its disks one."""
 
     path: str
     format: str
@@ -21,6 +22,7 @@ class Disk:
     discard: str | None = None
     readonly: bool = False
     serial: str | None = None
+    boot: int | None = None
     iotune: Mapping[str, int] = field(default_factory=dict)
 
     def xml(self) -> Element:
@@ -31,6 +33,7 @@ class Disk:
             element("source", {"file": self.path}),
             element("target", {"dev": self.target, "bus": self.bus}),
             element("serial", text=self.serial) if self.serial else None,
+            element("boot", {"order": self.boot}) if self.boot else None,
             element("iotune", None, *texts(self.iotune)) if self.iotune else None,
             element("readonly") if self.readonly else None,
         )
