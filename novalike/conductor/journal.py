@@ -22,6 +22,9 @@ from novalike.objects.tasks import Outcome
 if TYPE_CHECKING:
     from novalike.conductor.engine import Job, Step
 
+#: Events before which those who count usage hear that the server exists as it is.
+COUNTED = frozenset({"rebuild", "resize_prep"})
+
 
 @dataclass(slots=True)
 class Ended:
@@ -41,7 +44,7 @@ class Journal:
 
     job: Job[Any]
     entries: list[Ended] = field(default_factory=list)
-    told: list[tuple[str, str, Failure | None]] = field(default_factory=list)    # event, phase
+    told: list[tuple[str, str]] = field(default_factory=list)                    # event and phase of a step
     _seen: Instance | None = None
 
     # -- what the engine notes
@@ -63,9 +66,7 @@ class Journal:
         if outcome.stale and error is None:
             error = "The host refused the order as an old one."
         self._note(step, outcome.host, error, details=outcome.details, started=outcome.started_at)
-        if error is not None and not job.unstoppable:
-            self._tell_step(step, events.ERROR, Failure(message=error, details=outcome.details))
-        elif not again:
+        if error is None and not again:
             self._tell_step(step, events.END)
 
     def step_overdue(self, decision: Any) -> None:
@@ -75,13 +76,11 @@ class Journal:
             f"The host did not report within {job.step.wait_deadline(job)} seconds."
         )
         self._note(job.step, job.task.waiting_host or "", error, started=job.task.step_since / 1000)
-        if not job.unstoppable:
-            self._tell_step(job.step, events.ERROR, Failure(message=error))
 
-    def _tell_step(self, step: Step[Any], phase: str, failure: Failure | None = None) -> None:
+    def _tell_step(self, step: Step[Any], phase: str) -> None:
         name = step.notification or events.OF_STEP.get((self.job.kind.kind, step.name))
         if name is not None and self.job.world.notifier.enabled:
-            self.told.append((name, phase, failure))
+            self.told.append((name, phase))
 
     def _note(self, step: Step[Any], host: str, error: str | None, *, details: str = "", started: float) -> None:
         job = self.job
@@ -124,13 +123,13 @@ class Journal:
         if first:
             self._begun(sight)
         self._changed(sight)
-        for name, phase, failure in told:
-            self._tell(name, phase, sight, failure)
+        for name, phase in told:
+            self._tell(name, phase, sight, None)
 
     def ended(self, sight: Sight | None, *, failed: bool) -> None:
         """The task ended."""
         self.saved(sight)
-        name = self._name()
+        name = self._name() or (events.OF_FAILURE.get(self.job.kind.kind) if failed else None)
         if sight is None or name is None:
             return
         if failed:
@@ -164,6 +163,8 @@ class Journal:
 
     def _tell(self, name: str, phase: str, sight: Sight, failure: Failure | None) -> None:
         job = self.job
+        if name in COUNTED and phase == events.START:
+            job.world.notifier.exists(sight, caller=job.task.caller)
         job.world.notifier.action(
             name, phase, sight, caller=job.task.caller, failure=failure, extra=job.kind.notification_extra(job),
         )

@@ -76,7 +76,11 @@ OF_TASK = {
     "attach_volume": "volume_attach", "detach_volume": "volume_detach", "swap_volume": "volume_swap", "evacuate": "evacuate",
 }
 
+#: Kinds told step by step -> the event which tells that they failed.
+OF_FAILURE = {"resize": "resize"}
+
 #: (kind of durable task, step) -> event.
 OF_STEP = {
     ("delete", "destroy"): "shutdown",
+    ("shelve", "offload"): "shelve_offload",
 }
