@@ -6,6 +6,7 @@ The subclass gives fixture `driver` (constructed, not started), `request_for(nam
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ from dataclasses import replace
 import pytest
 
 from novalike.exception import NotFound
+from novalike.objects.console import NO_PORT, Protocol
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
 from novalike.objects.states import PowerState
-from novalike.virt.driver import Driver, Leftovers, SpawnRequest
+from novalike.virt.driver import Consoles, Driver, Leftovers, SpawnRequest
 from tests.factories_instances import instance
 
 Event = tuple[str, PowerState]
@@ -157,6 +159,20 @@ class DriverContract:
         assert len(last.splitlines()) <= 2
         assert len(started.console_output(server.uuid, None, 20)) <= 20
         assert started.console_output(server.uuid, 0, 102400) == b""
+
+    def test_a_screen_is_where_the_driver_says_while_the_guest_runs(self, started, server, request_):
+        if not isinstance(started, Consoles):
+            pytest.skip("this driver's guests have no consoles")
+        with pytest.raises(NotFound):
+            started.console_ports(server.uuid, Protocol.VNC)
+        started.spawn(request_)
+        port = started.console_ports(server.uuid, Protocol.VNC).plain
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as viewer:
+            assert viewer.recv(12) == b"RFB 003.008\n"
+        started.power_off(server.uuid, timeout=0)
+        assert started.console_ports(server.uuid, Protocol.VNC).plain == NO_PORT
+        started.power_on(request_)
+        assert started.console_ports(server.uuid, Protocol.VNC).plain != NO_PORT
 
     def test_listener_hears_a_guest_which_powers_itself_off(self, started, server, request_, heard):
         started.spawn(request_)
