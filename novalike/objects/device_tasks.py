@@ -75,7 +75,7 @@ class InterfaceOrder:
 class VolumeOrder:
     """Plug a volume into a running guest, unplug it, or (with `replacement`) copy it to another one beneath the guest.
 
-    Both carry their connection. Deadline in seconds.
+    What is to be plugged carries its connection. Deadline in seconds.
     """
 
     fence: Fence
