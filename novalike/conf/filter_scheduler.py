@@ -9,7 +9,7 @@ GROUP = "filter_scheduler"
 OPTIONS = [
     cfg.ListOpt("enabled_filters", default=[
         "ComputeFilter", "AvailabilityZoneFilter", "RamFilter", "CoreFilter", "DiskFilter", "ImagePropertiesFilter",
-        "ComputeCapabilitiesFilter",
+        "ComputeCapabilitiesFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter",
     ], help="Filters in the order in which they run, by their entry point's name (group novalike.scheduler.filters)."),
     cfg.ListOpt("weight_classes", default=["all"], help=(
         "Weighers by their entry point's name (group novalike.scheduler.weighers), or all. Their normalised weights are "
@@ -25,5 +25,11 @@ OPTIONS = [
     cfg.FloatOpt("disk_weight_multiplier", default=1.0, help="Positive spreads servers by free disk, negative packs them."),
     cfg.FloatOpt("build_failure_weight_multiplier", default=1000000.0, help=(
         "How far failed builds in a row push a host back. 0: not at all."
+    )),
+    cfg.FloatOpt("soft_affinity_weight_multiplier", default=1.0, help=(
+        "How far servers of a soft-affinity group draw the next one to their host."
+    )),
+    cfg.FloatOpt("soft_anti_affinity_weight_multiplier", default=1.0, help=(
+        "How far servers of a soft-anti-affinity group push the next one off their host."
     )),
 ]

@@ -17,6 +17,8 @@ class Options:
     cpu_weight_multiplier: float = 1.0
     disk_weight_multiplier: float = 1.0
     build_failure_weight_multiplier: float = 1000000.0
+    soft_affinity_weight_multiplier: float = 1.0
+    soft_anti_affinity_weight_multiplier: float = 1.0
     section: Any = None
 
     @classmethod

@@ -6,7 +6,7 @@ from novalike.db import server_groups
 from novalike.db.models.mappings import InstanceMapping
 from novalike.db.models.projects import ServerGroupMemberRow
 from novalike.objects.server_group import ServerGroup
-from tests.api.client import PROJECT, USER
+from tests.api.client import PROJECT, USER, Client, context
 
 BASE = {"id", "name", "members"}
 
@@ -72,9 +72,53 @@ def test_delete(member, reader, services):
     assert member.delete("/os-server-groups/g1").fault == "Instance group g1 could not be found."
 
 
-def test_creating_one_is_not_pretended(member):
-    answer = member.at("2.64").post("/os-server-groups", {"server_group": {"name": "a", "policy": "affinity"}})
-    assert (answer.status, "server groups" in answer.fault) == (501, True)
+@pytest.mark.parametrize(("version", "body", "shown"), [
+    ("2.1", {"policies": ["affinity"]}, {"policies": ["affinity"], "metadata": {}}),
+    ("2.15", {"policies": ["soft-anti-affinity"]}, {"policies": ["soft-anti-affinity"], "metadata": {}, "project_id": PROJECT, "user_id": USER}),
+    ("2.64", {"policy": "soft-affinity"}, {"policy": "soft-affinity", "rules": {}, "project_id": PROJECT, "user_id": USER}),
+    ("2.64", {"policy": "anti-affinity", "rules": {"max_server_per_host": "3"}},
+     {"policy": "anti-affinity", "rules": {"max_server_per_host": 3}, "project_id": PROJECT, "user_id": USER}),
+])
+def test_create(member, reader, version, body, shown):
+    answer = member.at(version).post("/os-server-groups", {"server_group": {"name": "web", **body}})
+    assert answer.status == 200, answer.json
+    made = answer.json["server_group"]
+    assert made == {"id": made["id"], "name": "web", "members": [], **shown}
+    assert reader.at(version).get(f"/os-server-groups/{made['id']}").json["server_group"] == made
+    assert reader.at(version).post("/os-server-groups", {"server_group": {"name": "web", **body}}).status == 403
+
+
+@pytest.mark.parametrize(("version", "body"), [
+    ("2.1", {"policies": []}), ("2.1", {"policies": ["affinity", "anti-affinity"]}), ("2.1", {"policies": ["soft-affinity"]}),
+    ("2.1", {"policies": ["legacy"]}), ("2.1", {"policy": "affinity"}), ("2.1", {}), ("2.14", {"policies": ["soft-affinity"]}),
+    ("2.64", {"policies": ["affinity"]}), ("2.64", {"policy": "legacy"}), ("2.64", {}),
+    ("2.63", {"policies": ["anti-affinity"], "rules": {"max_server_per_host": 3}}),
+    ("2.64", {"policy": "anti-affinity", "rules": {"max_server_per_host": 0}}),
+    ("2.64", {"policy": "anti-affinity", "rules": {"max_server_per_host": "0"}}),
+    ("2.64", {"policy": "anti-affinity", "rules": {"max_server_per_host": "x"}}),
+    ("2.64", {"policy": "anti-affinity", "rules": {"other": 1}}),
+    ("2.64", {"policy": "affinity", "rules": {"max_server_per_host": 3}}),
+    ("2.64", {"policy": "affinity", "name": ""}), ("2.64", {"policy": "affinity", "name": "x" * 256}),
+    ("2.64", {"policy": "affinity", "name": " x"}), ("2.64", {"policy": "affinity", "color": "blue"}),
+])
+def test_malformed_groups_are_refused(member, version, body):
+    answer = member.at(version).post("/os-server-groups", {"server_group": {"name": "web", **body}})
+    assert answer.status == 400, answer.json
+    assert member.get("/os-server-groups").json == {"server_groups": []}
+
+
+def test_quota_counts_a_projects_groups_and_its_users(member, admin, services):
+    admin.put(f"/os-quota-sets/{PROJECT}", {"quota_set": {"server_groups": 2}})
+    admin.put(f"/os-quota-sets/{PROJECT}?user_id={USER}", {"quota_set": {"server_groups": 1}})
+    body = {"server_group": {"name": "web", "policy": "affinity"}}
+    assert member.at("2.64").post("/os-server-groups", body).status == 200
+    answer = member.at("2.64").post("/os-server-groups", body)
+    assert (answer.status, answer.fault) == (403, "Quota exceeded, too many server groups.")
+    other = Client(member.app, context(user="another"), version="2.64")
+    assert other.post("/os-server-groups", body).status == 200
+    assert other.post("/os-server-groups", body).status == 403, "the project's limit"
+    detail = admin.get(f"/os-quota-sets/{PROJECT}/detail").json["quota_set"]["server_groups"]
+    assert detail == {"limit": 2, "in_use": 2, "reserved": 0}
 
 
 def test_extensions(member):

@@ -242,3 +242,46 @@ def test_a_build_has_to_be_placed_within_the_time_that_is_configured(sqlite, ser
     with sqlite.read() as session:
         task = tasks.of_instance(session, made.json["server"]["id"])
     assert task.deadline - task.step_since == pytest.approx(7000, abs=100)
+
+
+def make_group(caller, policy="anti-affinity"):
+    answer = caller.at("2.64").post("/os-server-groups", {"server_group": {"name": "g", "policy": policy}})
+    return answer.json["server_group"]["id"]
+
+
+def hinted(group, **changes):
+    return {**body(**changes), "os:scheduler_hints": {"group": group}}
+
+
+def test_a_server_joins_its_group(member, sqlite):
+    group = make_group(member)
+    made = member.at(LATEST).post("/servers", hinted(group, min_count=2)).json["server"]["id"]
+    shown = member.at(LATEST).get(f"/servers/{made}").json["server"]
+    assert (shown["server_groups"], shown["scheduler_hints"]) == ([group], {"group": group})
+    assert stored(sqlite, made)[0].server_group == group
+    members = member.get(f"/os-server-groups/{group}").json["server_group"]["members"]
+    assert len(members) == 2
+    assert made in members
+    assert member.delete(f"/os-server-groups/{group}").status == 204
+    assert member.at(LATEST).get(f"/servers/{made}").json["server"]["server_groups"] == []
+
+
+def test_groups_which_cannot_be_joined(member, stranger, sqlite):
+    group = make_group(stranger)
+    for unknown in (group, MISSING):
+        answer = member.at(LATEST).post("/servers", hinted(unknown))
+        assert (answer.status, answer.fault) == (400, f"Instance group {unknown} could not be found.")
+    assert member.at(LATEST).post("/servers", hinted("not-a-uuid")).status == 400
+    assert sqlite.fetch(quotas.usage, PROJECT).instances == 0
+
+
+def test_a_group_has_so_many_servers_of_a_user(member, admin, sqlite):
+    admin.put(f"/os-quota-sets/{PROJECT}", {"quota_set": {"server_group_members": 2}})
+    group = make_group(member)
+    answer = member.at(LATEST).post("/servers", hinted(group, min_count=1, max_count=3))
+    assert (answer.status, answer.fault) == (403, "Quota exceeded, too many servers in group")
+    assert sqlite.fetch(quotas.usage, PROJECT).instances == 0, "nothing is taken by a refused request"
+    assert member.at(LATEST).post("/servers", hinted(group, min_count=2)).status == 202
+    assert member.at(LATEST).post("/servers", hinted(group)).status == 403
+    another = client.Client(member.app, client.context(user="another"), version=LATEST)
+    assert another.post("/servers", hinted(group)).status == 202, "each user has a count of its own"

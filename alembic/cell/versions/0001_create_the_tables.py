@@ -40,12 +40,14 @@ def upgrade() -> None:
     sa.Column('memory_mb', sa.Integer(), nullable=False),
     sa.Column('disk_gb', sa.Integer(), nullable=False),
     sa.Column('resources', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('server_group', sa.String(length=36), nullable=True),
     sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_claims')),
     mysql_charset='utf8mb4',
     mysql_collate='utf8mb4_bin',
     mysql_engine='InnoDB'
     )
+    op.create_index('ix_claims_group', 'claims', ['server_group', 'compute_node_id', 'instance_uuid'], unique=False)
     op.create_index('ix_claims_node', 'claims', ['compute_node_id', 'vcpus', 'memory_mb', 'disk_gb'], unique=False)
     op.create_index('uq_claims_instance_role', 'claims', ['instance_uuid', 'role'], unique=True)
     op.create_table('compute_nodes',

@@ -132,21 +132,14 @@ GROUPS = (
         *_of("/os-instance_usage_audit_log", "GET"), *_of("/os-instance_usage_audit_log/{id}", "GET"),
     )),
     Group(NOT_BUILT, "external events", _of("/os-server-external-events", "POST")),
-    Group(NOT_BUILT, "server groups", _of("/os-server-groups", "POST")),
-    Group(NOT_BUILT, "resize", _actions(_SERVER, "resize confirmResize revertResize migrate")),
     Group(NOT_BUILT, "live migration", (
         *_actions(_SERVER, "os-migrateLive"),
     )),
-    Group(NOT_BUILT, "live migration", (
-        *_of(f"{_OF_SERVER}/migrations", "GET"), *_of(f"{_OF_SERVER}/migrations/{{id}}", "GET"),
-    ), since="2.23"),
     Group(NOT_BUILT, "live migration", _of(f"{_OF_SERVER}/migrations/{{id}}", "DELETE"), since="2.24"),
     Group(NOT_BUILT, "live migration", _actions(f"{_OF_SERVER}/migrations/{{id}}", "force_complete"), since="2.22"),
     Group(NOT_BUILT, "evacuation", _actions(_SERVER, "evacuate")),
     Group(NOT_BUILT, "rebuild", _actions(_SERVER, "rebuild")),
-    Group(NOT_BUILT, "snapshots", _actions(_SERVER, "createImage createBackup")),
     Group(NOT_BUILT, "rescue", _actions(_SERVER, "rescue unrescue")),
-    Group(NOT_BUILT, "shelving", _actions(_SERVER, "shelve shelveOffload unshelve")),
     Group(NOT_BUILT, "setting a guest's password", _actions(_SERVER, "changePassword")),
     Group(NOT_BUILT, "network injection", _actions(_SERVER, "injectNetworkInfo")),
     Group(NOT_BUILT, "security groups of servers", (

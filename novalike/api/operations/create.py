@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.orm import Session
 
-from novalike.api.operations import disks, images, names, notices, quotas, zones
+from novalike.api.operations import disks, images, names, notices, quotas, server_groups, zones
 from novalike.api.operations.disks import RequestedDisk
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
 from novalike.db import action_log, block_devices, flavors, instances, keypairs, mappings, secret_keys, tasks
 from novalike.db import quotas as quota_rows
+from novalike.db import server_groups as groups
 from novalike.exception import Forbidden, Invalid, NotBuilt, NotFound, OverQuota, Unavailable
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.flavor import Flavor
@@ -25,6 +26,7 @@ from novalike.objects.keypair import Keypair
 from novalike.objects.network_info import RequestedNetwork
 from novalike.objects.quota import UNLIMITED
 from novalike.objects.secret import Secret
+from novalike.objects.server_group import ServerGroup
 from novalike.objects.states import TaskState, VmState
 from novalike.objects.tasks import BuildState, Caller
 from novalike.vault import Vault
@@ -86,6 +88,8 @@ class _Resolved:
     networks: tuple[RequestedNetwork, ...]
     destination: zones.Destination
     block_devices: tuple[BlockDevice, ...]
+    group: ServerGroup | None
+    limits: Mapping[str, int]                    # of the user in the project
 
 
 class Creator:
@@ -103,15 +107,12 @@ class Creator:
         if ctxt.project_id is None or ctxt.user_id is None:
             raise Forbidden("A project scope is required.")
         services = self._services
-        cell = services.cells.for_new_instance()
-        resolved = self._resolve(ctxt, request, cell)
+        group = server_groups.hinted(services, ctxt, request.hints)
+        cell = group.cell if group is not None and group.cell else services.cells.for_new_instance()
+        resolved = self._resolve(ctxt, request, cell, group)
         password = request.admin_password or Secret(names.password(services.conf.password_length))
         state = self._state(request, resolved, password)
-        uuids = services.cells.shared.write(
-            mappings.reserve, [str(uuid_module.uuid4()) for _ in range(request.maximum)], cell=cell, project_id=ctxt.project_id,
-            user_id=ctxt.user_id, cores=resolved.flavor.vcpus, ram=resolved.flavor.memory_mb,
-            defaults=quotas.defaults(services.conf.quota), minimum=request.minimum,
-        )
+        uuids = self._reserve(ctxt, request, resolved, cell)
         reservation = names.reservation_id()
         new = [
             self._instance(ctxt, request, resolved, uuid, index=index, count=len(uuids), reservation=reservation)
@@ -122,12 +123,10 @@ class Creator:
         services.doorbell.ring(ctxt, task_ids)
         return Created(instances=tuple(stored), reservation_id=reservation, admin_password=password)
 
-    def _resolve(self, ctxt: RequestContext, request: CreateServers, cell: str) -> _Resolved:
+    def _resolve(self, ctxt: RequestContext, request: CreateServers, cell: str, group: ServerGroup | None) -> _Resolved:
         services = self._services
         if request.trusted_certificates is not None:
             raise NotBuilt("Image certificate validation (trusted_image_certificates) is not built yet.")
-        if request.hints.get("group"):
-            raise NotBuilt("Server groups (the scheduler hint 'group') are not built yet.")
         if request.maximum > services.conf.max_servers_per_request:
             raise Invalid(f"max_count must be at most {services.conf.max_servers_per_request}")
         with services.cells.shared.read() as session:
@@ -150,7 +149,26 @@ class Creator:
             raise Invalid(str(error)) from error
         return _Resolved(
             flavor=flavor, image=image, keypair=keypair, networks=networks, destination=destination, block_devices=local_disks,
+            group=group, limits=limits,
         )
+
+    def _reserve(self, ctxt: RequestContext, request: CreateServers, resolved: _Resolved, cell: str) -> list[str]:
+        """Take quota and places in the server group, in one transaction; answer the uuids of the servers which may be."""
+        project_id, user_id, group = ctxt.project_id or "", ctxt.user_id or "", resolved.group
+        wanted = [str(uuid_module.uuid4()) for _ in range(request.maximum)]
+
+        def reserve(session: Session) -> list[str]:
+            uuids = mappings.reserve(
+                session, wanted, cell=cell, project_id=project_id, user_id=user_id, cores=resolved.flavor.vcpus,
+                ram=resolved.flavor.memory_mb, defaults=quotas.defaults(self._services.conf.quota), minimum=request.minimum,
+            )
+            if group is not None:
+                groups.join(session, group, uuids, user_id=user_id, limit=resolved.limits["server_group_members"])
+            return uuids
+        try:
+            return self._services.cells.shared.write(reserve)
+        except NotFound as error:                # the group was deleted meanwhile: of something in the body, so 400
+            raise Invalid(str(error)) from error
 
     def _state(self, request: CreateServers, resolved: _Resolved, password: Secret) -> BuildState:
         if self._vault is None:
@@ -179,13 +197,14 @@ class Creator:
             vm_state=VmState.BUILDING, task_state=TaskState.SCHEDULING, requested_zone=resolved.destination.zone, flavor=flavor,
             image_ref=image.id, image_properties=dict(image.properties), image_name=image.name,
             kernel_id=image.properties.get("kernel_id") or "", ramdisk_id=image.properties.get("ramdisk_id") or "",
+            system_metadata=images.remembered(ctxt, image, flavor),
             key_name=keypair.name if keypair else None, key_data=keypair.public_key if keypair else None,
             key_type=keypair.type if keypair else "ssh", reservation_id=reservation, launch_index=index,
             description=request.description, metadata=dict(request.metadata), tags=tuple(dict.fromkeys(request.tags)),
             user_data=request.user_data, config_drive=config_drive,
             auto_disk_config=_auto_disk_config(request, image), access_ip_v4=request.access_ip_v4,
             access_ip_v6=request.access_ip_v6, root_gb=flavor.root_gb, security_groups=request.security_groups or ("default",),
-            scheduler_hints=dict(request.hints), os_type=image.properties.get("os_type"),
+            scheduler_hints=dict(request.hints), server_group=resolved.group.uuid if resolved.group else None, os_type=image.properties.get("os_type"),
             architecture=image.properties.get("hw_architecture") or image.properties.get("architecture"),
             created_at=now, updated_at=now,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from novalike.db.base import CellBase, Json, LongId, Name, OptText, Stamp, Time, Uuid, Word, table_args
+from novalike.db.base import CellBase, Json, LongId, Name, OptText, OptUuid, Stamp, Time, Uuid, Word, table_args
 
 
 class ServiceRow(CellBase):
@@ -64,6 +64,7 @@ class ClaimRow(CellBase):
     __table_args__ = table_args(
         Index("uq_claims_instance_role", "instance_uuid", "role", unique=True),
         Index("ix_claims_node", "compute_node_id", "vcpus", "memory_mb", "disk_gb"),
+        Index("ix_claims_group", "server_group", "compute_node_id", "instance_uuid"),
     )
 
     id: Mapped[LongId]
@@ -75,6 +76,7 @@ class ClaimRow(CellBase):
     memory_mb: Mapped[int]
     disk_gb: Mapped[int]
     resources: Mapped[Json]
+    server_group: Mapped[OptUuid]               # where a group's servers are is known from their claims alone
     created_at: Mapped[Time]
 
 

@@ -1,4 +1,4 @@
-"""/os-server-groups: reading and deleting. Creating one waits until claims keep its policy (not_built.py)."""
+"""/os-server-groups: servers which shall be together, or apart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 from novalike.api.http.application import Request, Route
 from novalike.api.openstack import paging
 from novalike.api.openstack.schemas import server_groups as schemas
+from novalike.api.openstack.schemas.names import whole
 from novalike.api.openstack.views import server_groups as views
+from novalike.api.operations import resource_notices
+from novalike.api.operations import server_groups as operations
 from novalike.api.services import ApiServices
 from novalike.db import server_groups
 
@@ -16,6 +19,7 @@ _RULE = "os_compute_api:os-server-groups"
 
 class _ServerGroups:
     def __init__(self, services: ApiServices) -> None:
+        self._services = services
         self._database = services.cells.shared
         self._max_limit = services.conf.api.max_limit
 
@@ -35,8 +39,21 @@ class _ServerGroups:
             group = server_groups.get(session, request.path_args["id"], project_id=_reach(request))
         return {"server_group": views.full(request.version, group)}
 
+    def create(self, request: Request) -> dict[str, Any]:
+        wanted = request.body_value["server_group"]
+        policy = wanted["policy"] if "policy" in wanted else wanted["policies"][0]
+        rules = {name: whole(value, name, minimum=1) for name, value in wanted.get("rules", {}).items()}
+        made = operations.create(self._services, request.context, name=wanted["name"], policy=policy, rules=rules)
+        resource_notices.server_group(self._services, request.context, "create", made)
+        return {"server_group": views.full(request.version, made)}
+
     def delete(self, request: Request) -> None:
+        seen = None
+        if self._services.notifier.enabled:
+            seen = self._database.fetch(server_groups.get, request.path_args["id"], project_id=_reach(request))
         self._database.write(server_groups.delete, request.path_args["id"], project_id=_reach(request))
+        if seen is not None:
+            resource_notices.server_group(self._services, request.context, "delete", seen)
 
 
 def _reach(request: Request) -> str | None:
@@ -50,6 +67,7 @@ def routes(services: ApiServices) -> tuple[Route, ...]:
     one = f"{path}/{{id}}"
     return (
         Route(method="GET", path=path, handler=of.index, rule=f"{_RULE}:index", query=schemas.LIST_QUERY),
+        Route(method="POST", path=path, handler=of.create, rule=f"{_RULE}:create", body=schemas.CREATE),
         Route(method="GET", path=one, handler=of.show, rule=f"{_RULE}:show", query=schemas.NO_QUERY),
         Route(method="DELETE", path=one, handler=of.delete, rule=f"{_RULE}:delete", status=204),
     )

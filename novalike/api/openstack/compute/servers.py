@@ -19,7 +19,7 @@ from novalike.api.operations import zones
 from novalike.api.operations.create import Creator
 from novalike.api.operations.servers import Servers
 from novalike.api.services import ApiServices
-from novalike.db import hosts, instance_lists
+from novalike.db import hosts, instance_lists, server_groups
 from novalike.db.instance_lists import ServerRecord
 from novalike.exception import Conflict, NotFound
 from novalike.objects.instance import Instance
@@ -85,7 +85,12 @@ class _Servers:
                 raise NotFound(f"Instance {uuid} could not be found.")
             volumes = instance_lists.volumes(session, [uuid])
             statuses = self._statuses(session, {record.host}) if record.host and views.wants_host_status(request) else {}
-        return view.render(record, volumes=volumes, statuses=statuses)
+        shown = view.render(record, volumes=volumes, statuses=statuses)
+        # A server remembers the group it was made for; whether that is still there, only the group tells.
+        shared = self._services.cells.shared
+        if shown.get("server_groups") and shared.fetch(server_groups.find, shown["server_groups"][0]) is None:
+            shown["server_groups"] = []
+        return shown
 
     def create(self, request: Request) -> Response:
         wanted = requested(request)

@@ -1,0 +1,34 @@
+"""Do the servers of a group stay together, or apart?"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from novalike.objects.request_spec import RequestSpec
+from novalike.objects.server_group import AFFINITY, ANTI_AFFINITY, refusal
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+
+class _Policy(Filter):
+    """Asks the policy which a subclass is about. The claim asks again, under the group's lock: this only avoids lost races."""
+
+    policy: ClassVar[str]
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host which the group's policy forbids."""
+        if spec.group is None or spec.group.policy != self.policy:
+            return None
+        return refusal(spec.group, host.host)
+
+
+class ServerGroupAffinityFilter(_Policy):
+    """Passes only the host on which the other servers of the group are; any host for the first."""
+
+    policy = AFFINITY
+
+
+class ServerGroupAntiAffinityFilter(_Policy):
+    """Passes hosts with fewer servers of the group than its rule max_server_per_host allows (1 without one)."""
+
+    policy = ANTI_AFFINITY
