@@ -33,7 +33,9 @@ def eventually(condition: Callable[[], object], seconds: float, what: str) -> No
         time.sleep(0.01)
 
 
-class DriverContract:
+class DriverFixtures:
+    """A started driver and a server for it; the contracts of single capabilities stand on this as well."""
+
     patience: float = 2.0
 
     def request_for(self, server: Instance) -> SpawnRequest:
@@ -68,6 +70,10 @@ class DriverContract:
 
     def vifs(self, server: Instance) -> tuple[Vif, ...]:
         return self.request_for(server).vifs
+
+
+class DriverContract(DriverFixtures):
+    """What every driver must do."""
 
     def test_inventory_is_of_a_usable_host(self, started):
         inventory = started.inventory()

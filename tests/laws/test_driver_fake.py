@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
+from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
-from novalike.virt.driver import Driver, SpawnRequest
+from novalike.virt.driver import Driver, RescueRequest, SpawnRequest
 from novalike.virt.fake import FakeDriver
 from tests.factories_compute import config, vif
+from tests.laws.contract_rebuild import PASSWORD, RebuildContract, with_agent
 from tests.laws.driver_contract import DriverContract
 
 
@@ -23,3 +27,29 @@ class TestFakeDriver(DriverContract):
 
     def powers_itself_off(self, driver: Driver, server: Instance) -> None:
         driver.hypervisor.guest_powers_off(server.uuid)
+
+
+class TestFakeRebuilds(RebuildContract):
+    @pytest.fixture
+    def driver(self, tmp_path):
+        return FakeDriver(config(tmp_path))
+
+    def request_for(self, server: Instance) -> SpawnRequest:
+        return SpawnRequest(instance=server, vifs=(vif(1),))
+
+    def rescue_request(self, request: SpawnRequest, attempt: str, **properties: str) -> RescueRequest:
+        image = ImageSource(image_id="rescue", url="http://images/rescue", disk_format="raw")
+        return RescueRequest(guest=request, attempt=attempt, image=image, properties=properties)
+
+    def disks_seen(self, driver: FakeDriver, server: Instance) -> list[str]:
+        return [name for name, _content in driver.hypervisor.disks_seen(server.uuid)]
+
+    def identity(self, driver: FakeDriver, server: Instance) -> object:
+        if "mine" not in driver.hypervisor.guest(server.uuid).disks["disk"]:
+            driver.hypervisor.guest_writes(server.uuid, f"mine {uuid.uuid4()}\n")
+        return driver.hypervisor.guest(server.uuid).disks["disk"]
+
+    def test_an_agent_sets_passwords(self, started, request_):
+        started.spawn(with_agent(request_))
+        started.set_password(request_.instance.uuid, "root", PASSWORD)
+        assert started.lets_in(request_.instance.uuid, "root", PASSWORD)

@@ -11,6 +11,7 @@ import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import libvirt
 import pytest
@@ -24,12 +25,13 @@ from novalike.objects.network_info import Vif
 from novalike.objects.secret import Secret
 from novalike.objects.states import PowerState
 from novalike.privileged import links
-from novalike.virt.driver import Driver, SpawnRequest
+from novalike.virt.driver import Driver, RescueRequest, SpawnRequest
 from novalike.virt.libvirt.driver import LibvirtDriver
 from tests.factories_compute import config
 from tests.factories_instances import instance
 from tests.fakes import image_files
-from tests.laws.driver_contract import DriverContract, eventually
+from tests.laws.contract_rebuild import PASSWORD, RebuildContract
+from tests.laws.driver_contract import DriverContract, DriverFixtures, eventually
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.root]
 TINY = Flavor(flavorid="1", name="m1.tiny", vcpus=1, memory_mb=128, root_gb=1)
@@ -71,7 +73,9 @@ def kernel_request(server: Instance, images: dict[str, ImageSource], vifs: tuple
     )
 
 
-class TestLibvirtDriver(DriverContract):
+class LibvirtGuests(DriverFixtures):
+    """What contracts want to know of guests under libvirt."""
+
     patience = 5.0
 
     @pytest.fixture(autouse=True)
@@ -86,6 +90,16 @@ class TestLibvirtDriver(DriverContract):
         )
         return kernel_request(server, self.images, (vif,))
 
+    def shown(self, server: Instance) -> ET.Element:
+        """The guest's definition, as libvirt has it now."""
+        other = libvirt.open(self.uri)
+        try:
+            return ET.fromstring(other.lookupByUUIDString(server.uuid).XMLDesc(0))
+        finally:
+            other.close()
+
+
+class TestLibvirtDriver(LibvirtGuests, DriverContract):
     def powers_itself_off(self, driver: Driver, server: Instance) -> None:
         other = libvirt.open(self.uri)
         try:
@@ -136,6 +150,67 @@ class TestLibvirtDriver(DriverContract):
         finally:
             started.destroy(twin.instance.uuid, server.name, ())
         assert started.power_state(server.uuid) is PowerState.RUNNING, "the other guest was harmed"
+
+
+class TestLibvirtRebuilds(LibvirtGuests, RebuildContract):
+    def rescue_request(self, request: SpawnRequest, attempt: str, **properties: str) -> RescueRequest:
+        return RescueRequest(
+            guest=request, attempt=attempt, image=self.images["tiny.ext4"], kernel=self.images["tiny.vmlinuz"],
+            ramdisk=self.images["tiny.initrd"], properties=properties, admin_password=PASSWORD,
+        )
+
+    def disks_seen(self, driver: LibvirtDriver, server: Instance) -> list[str]:
+        return [Path(source.get("file")).name for source in self.shown(server).iterfind("devices/disk/source")]
+
+    def identity(self, driver: LibvirtDriver, server: Instance) -> object:
+        return Path(driver._disks.file(server.uuid, "disk")).stat().st_ino
+
+    def test_a_stable_rescue_boots_from_its_disk(self, running, server, request_):
+        asked = replace(self.rescue_request(request_, "one", hw_rescue_bus="virtio"), image=self.images["tiny.qcow2"], kernel=None, ramdisk=None)
+        running.prepare_rescue(asked)
+        running.rescue(asked)
+        order = {disk.find("target").get("dev"): disk.find("boot") for disk in self.shown(server).iterfind("devices/disk")}
+        assert order["vdb"].get("order") == "1"
+        assert order["vda"] is None
+        assert self.shown(server).find("os/boot") is None
+
+    def test_a_stable_rescue_from_a_kernel_names_its_root(self, running, server, request_):
+        self.rescued(running, request_, hw_rescue_bus="virtio")
+        assert "root=/dev/vdb " in self.shown(server).findtext("os/cmdline")
+
+    @pytest.mark.parametrize("properties", [{"hw_rescue_bus": "carrier-pigeon"}, {"hw_rescue_device": "floppy"}])
+    def test_unknown_places_for_rescue_disks_are_refused_before_anything_is_touched(self, running, server, request_, properties):
+        pieces = sorted(running.leftovers(server.uuid))
+        with pytest.raises(BuildFailed, match="is not supported"):
+            running.prepare_rescue(self.rescue_request(request_, "one", **properties))
+        running.unrescue(request_, start=True)
+        assert sorted(running.leftovers(server.uuid)) == pieces
+
+    def test_a_machine_that_cannot_be_is_refused_before_anything_is_touched(self, running, server, request_):
+        impossible = replace(request_, instance=replace(
+            request_.instance, image_properties={"hw_machine_type": "q35", "hw_disk_bus": "ide"},
+        ))
+        before = self.identity(running, server)
+        with pytest.raises(BuildFailed, match="no IDE bus"):
+            self.prepare(running, impossible)
+        assert running.abandon_rebuild(server.uuid, attempt="one") is True
+        assert self.identity(running, server) == before
+
+    def test_half_a_replacement_is_finished_or_taken_back(self, running, server, request_):
+        """As left by a daemon which died between the two renames."""
+        before = self.identity(running, server)
+        folder = Path(running._disks.folder(server.uuid))
+        for finish in (False, True):
+            self.prepare(running, request_)
+            running.power_off(server.uuid, timeout=0)
+            folder.rename(folder.with_name(f"{folder.name}_old"))
+            if finish:
+                running.replace_disks(server.uuid, attempt="one")
+            else:
+                assert running.abandon_rebuild(server.uuid, attempt="one") is True
+            assert (self.identity(running, server) == before) is not finish
+        assert not folder.with_name(f"{folder.name}_old").exists()
+
 
 
 def test_kvm_is_not_believed_unless_it_runs_something(driver, folder):

@@ -23,7 +23,7 @@ class RescuedGuests(FakeCore):
         prepared: dict[str, Any] = guest.beside.get(RESCUE, {})
         if prepared.get("attempt") == request.attempt:
             return bool(prepared["booted"]) and guest.power_state == PowerState.RUNNING
-        if guest.boots_from:                     # another rescue, which was given up without a word from here
+        if prepared.get("booted"):               # another rescue, which was given up without a word from here
             self.hypervisor.set_power(instance.uuid, PowerState.SHUTDOWN)
         disks = {**_own(guest), DISK: f"image {request.image.image_id}\n"}
         if request.admin_password or instance.config_drive:
@@ -32,7 +32,7 @@ class RescuedGuests(FakeCore):
         made = [*(name for name in disks if name in (DISK, CONFIG_DRIVE)), *boot_files]
         self.hypervisor.amend(
             instance.uuid, disks=disks, pieces=[*_own_pieces(guest), *(f"rescue:{instance.uuid}/{name}" for name in made)],
-            beside={**guest.beside, RESCUE: {"attempt": request.attempt, "booted": False}}, boots_from=[],
+            beside={**guest.beside, RESCUE: {"attempt": request.attempt, "booted": False}}, boots_from=list(_own(guest)),
         )
         self._faults.strike("prepare_rescue", names_of(instance), "disks")
         return False
