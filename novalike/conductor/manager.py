@@ -14,6 +14,7 @@ from novalike.conductor.reclaim import Reclaim
 from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
 from novalike.conductor.rescues import Rescues
+from novalike.conductor.resize_confirm import ResizeConfirm
 from novalike.conductor.shelved import Shelved
 from novalike.conductor.tasks.attach_interface import AttachInterfaceTask
 from novalike.conductor.tasks.attach_volume import AttachVolumeTask
@@ -108,7 +109,8 @@ class ConductorManager:
         self.tasks = TasksEndpoint(engine, cell, self.workers)
         self.reports = HostReportsEndpoint(world, cell, actions)
         reclaim = Reclaim(world)
-        reconcilers = Reconcilers(world, more=(reclaim.quota,))
+        resized = ResizeConfirm(world)
+        reconcilers = Reconcilers(world, more=(reclaim.quota, resized.tidy, resized.reserved))
         self.endpoints = (self.tasks, self.reports, DesiredStateEndpoint(world.cells, world.clock))
         sweep = conf.conductor.sweep_interval
         self.periodics = (
@@ -117,6 +119,7 @@ class ConductorManager:
             Periodic("heartbeats", conf.conductor.heartbeat_batch_interval, self.reports.flush),
             Periodic("debts", 10.0, self.reports.ask_for_debts, delay=5.0),
             Periodic("rescues", 60.0 if conf.rescue_timeout else 0, Rescues(world).end_overdue, delay=30.0),
+            Periodic("resizes", min(60.0, conf.resize_confirm_window), resized.confirm, delay=10.0),
             Periodic("reclaim", min(60.0, conf.reclaim_instance_interval), reclaim.reclaim, delay=10.0),
             Periodic("shelved servers", conf.shelved_poll_interval, Shelved(world).offload, delay=60.0),
             Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),

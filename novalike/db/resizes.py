@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import acceptance, block_devices, console_tokens, server_migrations
+from novalike.db import acceptance, console_tokens, server_migrations
 from novalike.db.models.instances import InstanceRow, MigrationRow
 from novalike.exception import Invalid
 from novalike.objects.flavor import Flavor
@@ -66,7 +66,7 @@ def begin_revert(session: Session, instance: Instance, caller: Caller, *, now: d
         server_migrations.update(session, found.migration.uuid, "reverting", now=now)
         return RevertState(
             migration_uuid=found.migration.uuid, source_host=found.departure.host, dest_host=instance.host or "",
-            departure=found.departure, block_devices=block_devices.of_instance(session, instance.uuid), vifs=instance.network_info,
+            departure=found.departure, vifs=instance.network_info,
         )
     return _begin(session, instance, "revert_resize", REVERT_RESIZE, state, caller, now=now, pass_lock=pass_lock)
 

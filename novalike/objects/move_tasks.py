@@ -41,7 +41,6 @@ class ResizeState:
     auto_disk_config: bool
     same_host_allowed: bool = False
     requested_host: str | None = None
-    block_devices: tuple[BlockDevice, ...] = ()
     encrypted_ticket: str | None = None          # Fernet: lets the destination fetch from the source
     dest_host: str | None = None
     dest_node: str | None = None
@@ -74,7 +73,6 @@ class RevertState:
     source_host: str
     dest_host: str
     departure: Departure
-    block_devices: tuple[BlockDevice, ...] = ()
     vifs: tuple[Vif, ...] = ()
     removed: bool = False
 
@@ -95,7 +93,10 @@ class MoveOutOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchOrder:
-    """Make a moved server's disks here, as its flavor (the new one, in `instance`) says, from what the source offers."""
+    """Make a moved server's disks here, as its flavor (the new one, in `instance`) says, from what the source offers.
+
+    `block_devices` are its local ones.
+    """
 
     fence: Fence
     instance: Instance

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from novalike.db import block_devices, reservations, resizes
+from novalike.db import reservations, resizes
 from novalike.db.engine import Database
 from novalike.objects.move_tasks import Departure, ResizeState
 from novalike.objects.quota import DEFAULT_LIMITS
@@ -52,7 +52,6 @@ def move(cloud: SimulatedCloud, uuid: str, *, flavor=LARGE, stay: bool = False) 
             host=server.host, node=server.node, availability_zone=server.availability_zone, vm_state=server.vm_state,
             flavor=server.flavor, auto_disk_config=server.auto_disk_config,
         ),
-        block_devices=cloud.database.fetch(block_devices.of_instance, uuid),
     )
     kind = "migration" if flavor == server.flavor else "resize"
     cloud.ring(write(

@@ -145,14 +145,7 @@ GROUPS = (
     Group(NOT_BUILT, "security groups of servers", (
         *_actions(_SERVER, "addSecurityGroup removeSecurityGroup"), *_of(f"{_OF_SERVER}/os-security-groups", "GET"),
     )),
-    Group(NOT_BUILT, "diagnostics", _of(f"{_OF_SERVER}/diagnostics", "GET")),
-    Group(NOT_BUILT, "interface attachment", (
-        *_of(f"{_OF_SERVER}/os-interface", "GET POST"), *_of(f"{_OF_SERVER}/os-interface/{{id}}", "GET DELETE"),
-    )),
     Group(NOT_BUILT, "passwords posted by guests", _of(f"{_OF_SERVER}/os-server-password", "GET DELETE")),
-    Group(NOT_BUILT, "volume attachment", (
-        *_of(f"{_OF_SERVER}/os-volume_attachments", "GET POST"), *_of(f"{_OF_SERVER}/os-volume_attachments/{{id}}", "GET PUT DELETE"),
-    )),
     Group(NOT_BUILT, "shares", (
         *_of(f"{_OF_SERVER}/shares", "GET POST"), *_of(f"{_OF_SERVER}/shares/{{id}}", "GET DELETE"),
     ), since="2.97"),

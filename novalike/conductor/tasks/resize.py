@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, Wait, changed, without
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
-from novalike.conductor.tasks.orders import destroy_order
-from novalike.db import claims, debts, instances, reservations, resizes, server_migrations
+from novalike.conductor.tasks.orders import destroy_order, disks
+from novalike.db import block_devices, claims, debts, instances, reservations, resizes, server_migrations
 from novalike.exception import NovalikeError
 from novalike.objects import move_tasks
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
 from novalike.objects.move_tasks import ArriveOrder, FetchOrder, MoveOutOrder, PutBackOrder, ResizeState
 from novalike.objects.request_spec import RequestSpec
@@ -105,7 +106,7 @@ class MoveOut(HostStep[ResizeState]):
     def send_undo(self, job: Job[ResizeState], fence: Fence) -> None:
         state, instance = job.state, job.instance
         order = PutBackOrder(
-            fence=fence, instance=instance, vifs=instance.network_info, block_devices=state.block_devices,
+            fence=fence, instance=instance, vifs=instance.network_info, block_devices=disks(job, moved_to=state.source_host),
             power_on=state.departure.vm_state == VmState.ACTIVE, deadline=self.undo_deadline,
         )
         job.world.compute(Moves, state.source_host).put_back(job.context, order=order)
@@ -167,7 +168,7 @@ class Fetch(DestinationStep):
         state = job.state
         order = FetchOrder(
             fence=fence, instance=resized(job), source_host=state.source_host, offer=state.offer, ticket=ticket(job),
-            block_devices=state.block_devices, deadline=self.wait_deadline(job) - MARGIN,
+            block_devices=_local(job), deadline=self.wait_deadline(job) - MARGIN,
         )
         job.world.compute(Moves, self.host(job)).fetch(job.context, order=order)
 
@@ -226,7 +227,7 @@ class Arrive(DestinationStep):
     def send(self, job: Job[ResizeState], fence: Fence) -> None:
         state = job.state
         order = ArriveOrder(
-            fence=fence, instance=resized(job), vifs=state.vifs, block_devices=state.block_devices,
+            fence=fence, instance=resized(job), vifs=state.vifs, block_devices=disks(job, moved_to=self.host(job)),
             power_on=state.departure.vm_state == VmState.ACTIVE, deadline=self.wait_deadline(job) - MARGIN,
         )
         job.world.compute(Moves, self.host(job)).arrive(job.context, order=order)
@@ -292,6 +293,13 @@ def resized(job: Job[ResizeState]) -> Instance:
         job.instance, flavor=state.new_flavor, root_gb=state.new_flavor.root_gb, host=state.dest_host, node=state.dest_node,
         availability_zone=state.dest_zone, auto_disk_config=state.auto_disk_config,
     )
+
+
+def _local(job: Job[ResizeState]) -> tuple[BlockDevice, ...]:
+    """Answer the server's disks which lie on its host."""
+    with job.cell.read() as session:
+        devices = block_devices.of_instance(session, job.instance.uuid)
+    return tuple(device for device in devices if device.destination_type != "volume")
 
 
 def explained(job: Job[ResizeState]) -> str:

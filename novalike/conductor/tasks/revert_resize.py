@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from novalike.conductor.engine import Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
-from novalike.conductor.tasks.orders import destroy_order
+from novalike.conductor.tasks.orders import destroy_order, disks
 from novalike.db import claims, reservations, resizes, server_migrations
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import NovalikeError
@@ -98,7 +98,7 @@ class PutBack(HostStep[RevertState]):
     def send(self, job: Job[RevertState], fence: Fence) -> None:
         state = job.state
         order = PutBackOrder(
-            fence=fence, instance=_as_before(job), vifs=state.vifs, block_devices=state.block_devices,
+            fence=fence, instance=_as_before(job), vifs=state.vifs, block_devices=disks(job, moved_to=state.source_host),
             power_on=state.departure.vm_state == VmState.ACTIVE, deadline=self.wait_deadline(job) - MARGIN,
         )
         job.world.compute(Moves, self.host(job)).put_back(job.context, order=order)

@@ -1,4 +1,4 @@
-"""Query string of os-migrations."""
+"""Query strings of os-migrations and of a server's migrations."""
 
 from __future__ import annotations
 
@@ -17,3 +17,4 @@ LIST_QUERY = Query({
     "user_id": Parameter(_PROJECT, many=False, since="2.80"),
     "project_id": Parameter(_PROJECT, many=False, since="2.80"),
 }, unknown="2.59")
+NO_QUERY = Query({}, unknown="2.102")
