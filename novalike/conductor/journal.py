@@ -61,7 +61,7 @@ class Journal:
 
     def step_ended(self, outcome: Outcome, decision: Any, *, again: bool) -> None:
         """A host reported the step which the task waited for. `again`: the same step goes on, at another host perhaps."""
-        job, step = self.job, self.job.step
+        step = self.job.step
         error = outcome.error or (str(decision) if isinstance(decision, Exception) else None)
         if outcome.stale and error is None:
             error = "The host refused the order as an old one."
@@ -124,6 +124,8 @@ class Journal:
             self._begun(sight)
         self._changed(sight)
         for name, phase in told:
+            if phase == events.START and (self._name(), name) in events.FOLLOW:
+                self._tell(self._name() or name, events.END, sight, None)
             self._tell(name, phase, sight, None)
 
     def ended(self, sight: Sight | None, *, failed: bool) -> None:
@@ -137,7 +139,7 @@ class Journal:
             message = (fault.message if fault is not None else self.job.failure) or "The operation failed."
             failure = Failure(message=message, details=fault.details if fault is not None else self.job.failure_details)
             self._tell(name, events.ERROR, sight, failure)
-        else:
+        elif not any(first == name and state == sight.instance.vm_state for (first, _), state in events.FOLLOW.items()):
             self._tell(name, events.END, sight, None)
 
     def _begun(self, sight: Sight) -> None:
@@ -146,8 +148,6 @@ class Journal:
             return
         if name == "rebuild":
             self._tell("rebuild_scheduled", events.START, sight, None)
-        if name in {"rebuild", "resize_prep"}:
-            self.job.world.notifier.exists(sight, caller=self.job.task.caller)
         self._tell(name, events.START, sight, None)
 
     def _changed(self, sight: Sight) -> None:

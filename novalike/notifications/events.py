@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from novalike.objects.states import VmState
+
 START, END, ERROR = "start", "end", "error"
 
 
@@ -75,6 +77,10 @@ OF_TASK = {
     "revert_resize": "resize_revert", "attach_interface": "interface_attach", "detach_interface": "interface_detach",
     "attach_volume": "volume_attach", "detach_volume": "volume_detach", "swap_volume": "volume_swap", "evacuate": "evacuate",
 }
+
+#: (event of a task, event of one of its steps) -> the vm_state in which the task ends when that step was done. The step follows:
+#: the task's end is told before it, as Nova does both one after the other.
+FOLLOW = {("shelve", "shelve_offload"): VmState.SHELVED_OFFLOADED}
 
 #: Kinds told step by step -> the event which tells that they failed.
 OF_FAILURE = {"resize": "resize"}

@@ -36,6 +36,7 @@ from novalike.db.models.mappings import InstanceMapping
 from novalike.db.models.tasks import TaskRow
 from novalike.exception import NovalikeError
 from novalike.objects.block_device import BlockDevice
+from novalike.notifications.notifier import SILENT, Notifier
 from novalike.objects.network_info import RequestedNetwork
 from novalike.objects.tasks import ActionOrder, BuildState, Fence, Outcome
 from novalike.rpc import conductor as rpc_conductor
@@ -50,8 +51,8 @@ from novalike.virt.fake.hypervisor import FakeHypervisor
 from novalike.volume import connections
 from tests import schema
 from tests.factories_instances import CALLER, NOW, instance
+from tests.fakes.images import FakeImages, MemoryUpload
 from tests.fakes.ports import Ports
-from tests.fakes.services import FakeImages
 from tests.fakes.volumes import Volumes
 
 ROUND = 16.0          # seconds which pass in one round of settle(): a little more than the resend interval
@@ -219,13 +220,14 @@ class Host:
                     raise
 
         self.driver = FakeDriver(self.conf, hypervisor=self.hypervisor)
+        self.driver.download = self.cloud.images.fetch
         for fault in self.faults:
             self.driver.order_fault(fault)
         self.manager = ComputeManager(
             self.conf, Clock(), CrashingDriver(self.driver, point),
             Mail(self.cloud.wire, rpc_conductor.Tasks, "conductor", lambda: self.cloud, point, muted),
             Mail(self.cloud.wire, rpc_conductor.HostReports, "conductor", lambda: self.cloud.reports, point, muted),
-            str(self.home),
+            str(self.home), uploads=lambda target: MemoryUpload(self.cloud.images, target, point),
         )
         self.manager.start()
         self.manager._introduction.join(30)
@@ -275,7 +277,8 @@ def _template() -> Path:
 class SimulatedCloud:
     """Conductor, scheduler and hosts over one SQLite file."""
 
-    def __init__(self, home: Path, hosts: int = 2, **options: Any) -> None:
+    def __init__(self, home: Path, hosts: int = 2, *, notifier: Notifier = SILENT, **options: Any) -> None:
+        self.notifier = notifier
         self.points = Points(threading.get_ident())
         self.host_points = Points()
         self.wire = Wire()
@@ -287,7 +290,7 @@ class SimulatedCloud:
         self.volumes = Volumes(point=self.points.hit)
         self.scheduler = next(iter(SchedulerManager(self.conf, self.cells, Clock()).endpoints))
         self.vault = Vault(b"k" * 32)
-        self.images = FakeImages()
+        self.images = FakeImages(point=self.points.hit)
         self.hosts: dict[str, Host] = {}
         self.start_conductor()
         for number in range(hosts):
@@ -308,7 +311,7 @@ class SimulatedCloud:
         """Start a conductor; one that crashed is simply forgotten."""
         self.world = World(
             conf=self.conf, clock=Clock(), cells=self.cells, scheduler=self, compute=self.compute, networks=self.ports, images=self.images,  # type: ignore[arg-type]
-            vault=self.vault, volumes=self.volumes, owner=owner_name("conductor"),
+            vault=self.vault, volumes=self.volumes, owner=owner_name("conductor"), notifier=self.notifier,
         )
         self.engine = Engine(self.world, KINDS)
         self.actions = Actions(self.world, self.database)

@@ -2,119 +2,173 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from novalike.conductor.actions import Actions
-from novalike.conductor.engine import Engine
-from novalike.conductor.manager import KINDS
-from novalike.conductor.reports import HostReportsEndpoint
 from novalike.context import service_context
 from novalike.objects.tasks import PowerChange
 from novalike.virt.fake.faults import Fault
+from tests.factories import flavor
 from tests.fakes.notifications import RecordingSender, notifier
-from tests.laws.cloud import SimulatedCloud
+from tests.laws import test_device_laws, test_rebuild_laws, test_rescue_laws
+from tests.laws.api_cloud import ApiCloud
 
 
-class ToldCloud(SimulatedCloud):
-    """A simulated cloud whose conductor tells."""
+class Told:
+    """A simulated cloud with its API, whose every word is kept."""
 
-    sender: RecordingSender
-
-    def start_conductor(self) -> None:
-        super().start_conductor()
-        self.sender = getattr(self, "sender", None) or RecordingSender(unversioned=False)
-        self.notifier = notifier(self.sender, notifications__notify_on_state_change=getattr(self, "wanted", None))
-        world = replace(self.engine._world, notifier=self.notifier)
-        self.engine = Engine(world, KINDS)
-        self.actions = Actions(world, self.database)
-        self.reports = HostReportsEndpoint(world, self.database, self.actions)
+    def __init__(self, home, **options):
+        self.sender = RecordingSender(unversioned=False)
+        self.notifier = notifier(self.sender, **options)
+        self.api = ApiCloud(home, notifier=self.notifier)
+        self.cloud = self.api.cloud
 
     def told(self) -> list[str]:
-        """Answer all events so far."""
+        """Answer all events so far, and forget them."""
         self.notifier.stop()
-        return self.sender.events()
+        self.last, self.sender.sent = self.sender.sent, []
+        return [one.event for one in self.last]
+
+    def data(self, event):
+        return next(one.payload["nova_object.data"] for one in reversed(self.last) if one.event == event)
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    made = ToldCloud(tmp_path)
+def told(tmp_path):
+    made = Told(tmp_path)
     yield made
-    made.close()
+    made.api.close()
 
 
-def test_a_server_s_life_is_told_in_order(cloud):
-    uuid = cloud.create()
-    cloud.settle()
-    cloud.act(uuid, "stop")
-    cloud.settle()
-    cloud.delete(uuid)
-    cloud.settle()
-    assert cloud.told() == [
-        "instance.create.start", "instance.create.end", "instance.power_off.end", "instance.delete.start", "instance.shutdown.start",
-        "instance.shutdown.end", "instance.delete.end",
-    ], "the start of an action is told by the API which accepts it"
-    begun = next(one.payload for one in cloud.sender.sent)["nova_object.data"]
-    ended = cloud.sender.payload("instance.create.end")["nova_object.data"]
-    gone = cloud.sender.payload("instance.delete.end")["nova_object.data"]
+def both(*names: str) -> list[str]:
+    return [f"instance.{name}.{phase}" for name in names for phase in ("start", "end")]
+
+
+def test_a_server_s_life_is_told_in_order(told):
+    uuid = told.api.boot()
+    assert told.told() == both("create")
+    begun, ended = told.data("instance.create.start"), told.data("instance.create.end")
     assert (begun["state"], begun["task_state"]) == ("building", "spawning")
     assert (ended["state"], ended["task_state"], ended["power_state"]) == ("active", None, "running")
-    assert (gone["state"], gone["deleted_at"] is not None) == ("deleted", True)
-    assert {one.publisher.partition(":")[0] for one in cloud.sender.sent} == {"nova-compute"}
-    assert ended["request_id"] == gone["request_id"] != None  # noqa: E711  both, and not None
+    told.api.do(uuid, "os-stop")
+    assert told.told() == both("power_off")
+    told.api.act(uuid, "DELETE")
+    told.cloud.settle()
+    assert told.told() == ["instance.delete.start", *both("shutdown"), "instance.delete.end"]
+    gone = told.data("instance.delete.end")
+    assert (gone["state"], gone["deleted_at"] is not None, gone["host"]) == ("deleted", True, ended["host"])
+    assert {one.publisher for one in told.last} == {f"nova-compute:{ended['host']}"}
+    assert gone["request_id"] == ended["request_id"] == told.api.member.context.request_id
 
 
-def test_a_build_which_fails_is_told_once_however_often_it_was_tried(cloud):
-    for host in cloud.hosts.values():
+ACTIONS = [
+    ("power_off", "os-stop", None), ("power_on", "os-start", None), ("reboot", "reboot", {"type": "HARD"}), ("pause", "pause", None),
+    ("unpause", "unpause", None), ("suspend", "suspend", None), ("resume", "resume", None),
+    ("trigger_crash_dump", "trigger_crash_dump", None),
+]
+
+
+def test_every_action_has_a_start_and_an_end(told):
+    uuid = told.api.boot()
+    told.told()
+    for name, word, body in ACTIONS:
+        told.api.do(uuid, word, body)
+        assert told.told() == both(name)
+
+
+def test_operations_of_tasks_have_novas_events(told):
+    uuid = told.api.boot()
+    told.told()
+    for word, body, events in (
+        ("resize", {"flavorRef": "2"}, ["instance.exists", *both("resize_prep", "resize", "resize_finish")]),
+        ("revertResize", None, both("resize_revert")),
+        ("resize", {"flavorRef": "2"}, ["instance.exists", *both("resize_prep", "resize", "resize_finish")]),
+        ("confirmResize", None, both("resize_confirm")),
+        ("createImage", {"name": "s"}, both("snapshot")),
+        ("shelve", None, both("shelve", "shelve_offload")), ("unshelve", None, both("unshelve")),
+    ):
+        told.api.do(uuid, word, body)
+        assert told.told() == events, f"{word}: {told.api.server(uuid).fault}"
+
+
+DEVICES = [
+    ("interface_attach", test_device_laws.attach_port), ("interface_detach", test_device_laws.detach_port),
+    ("volume_attach", test_device_laws.attach_volume), ("volume_swap", test_device_laws.swap_volume),
+    ("volume_detach", test_device_laws.detach_volume),
+]
+
+
+def test_devices_are_told_with_their_volumes(told):
+    uuid = told.api.boot()
+    told.told()
+    for name, change in DEVICES:
+        change(told.cloud, uuid)
+        told.cloud.settle()
+        assert told.told() == both(name)
+        if name in {"volume_attach", "volume_detach"}:
+            assert told.data(f"instance.{name}.end")["volume_id"]
+
+
+def test_a_rebuild_names_its_new_image(told):
+    uuid = test_rebuild_laws.booted(told.cloud)
+    told.told()
+    test_rebuild_laws.ask(told.cloud, uuid)
+    told.cloud.settle()
+    assert told.told() == ["instance.rebuild_scheduled", "instance.exists", *both("rebuild")]
+    assert told.data("instance.rebuild.end")["image_uuid"] == test_rebuild_laws.NEW_IMAGE
+
+
+def test_a_rescue_names_its_image(told):
+    uuid = test_rescue_laws.booted(told.cloud)
+    told.told()
+    test_rescue_laws.ask(told.cloud, uuid)
+    told.cloud.settle()
+    assert told.told() == both("rescue")
+    assert told.data("instance.rescue.start")["rescue_image_ref"] == test_rescue_laws.RESCUE_IMAGE
+
+
+def test_a_build_which_fails_is_told_once_however_often_it_was_tried(told):
+    for host in told.cloud.hosts.values():
         host.break_down(Fault(operation="spawn", error="no disk"))
-    cloud.create()
-    cloud.settle()
-    assert cloud.told() == ["instance.create.start", "instance.create.error"]
-    fault = cloud.sender.payload("instance.create.error")["nova_object.data"]["fault"]
+    told.cloud.create()
+    told.cloud.settle()
+    assert told.told() == ["instance.create.start", "instance.create.error"]
+    fault = told.data("instance.create.error")["fault"]
     assert "no disk" in fault["nova_object.data"]["exception_message"]
-    assert cloud.sender.sent[-1].priority == "ERROR"
+    assert told.last[-1].priority == "ERROR"
 
 
-def test_a_server_which_fits_nowhere_is_told(cloud):
-    from tests.factories import flavor
-
-    cloud.create(flavor=flavor(vcpus=99))
-    cloud.settle()
-    assert cloud.told() == ["instance.create.start", "instance.create.error"]
-    assert cloud.sender.sent[-1].publisher == "nova-conductor:control", "it is on no host"
+def test_a_server_which_fits_nowhere_is_told(told):
+    told.cloud.create(flavor=flavor(vcpus=99))
+    told.cloud.settle()
+    assert told.told() == ["instance.create.start", "instance.create.error"]
+    assert told.last[-1].publisher == "nova-conductor:control", "it is on no host"
 
 
-def test_lost_and_doubled_messages_are_told_of_once(cloud):
-    cloud.wire.plan = {cloud.first_message + number: how for number, how in enumerate(("double", "lose", "double", "double"))}
+@pytest.mark.parametrize("fate", ["double", "lose", "late"])
+def test_whatever_happens_to_messages_each_event_is_told_once(told, fate):
+    cloud = told.cloud
+    cloud.wire.plan = {cloud.first_message + number: fate for number in (0, 1, 2, 4)}
     uuid = cloud.create()
     cloud.settle()
     cloud.delete(uuid)
     cloud.settle()
-    told = cloud.told()
-    assert [event for event in told if "create" in event] == ["instance.create.start", "instance.create.end"]
-    assert [event for event in told if "instance.delete" in event] == ["instance.delete.start", "instance.delete.end"]
+    events = told.told()
+    assert [event for event in events if "shutdown" not in event] == both("create", "delete")
 
 
 def test_states_are_told_as_they_change(tmp_path):
-    class Telling(ToldCloud):
-        wanted = "vm_and_task_state"
-
-    cloud = Telling(tmp_path)
+    told = Told(tmp_path, notifications__notify_on_state_change="vm_and_task_state")
     try:
-        uuid = cloud.create()
-        cloud.settle()
-        server = cloud.server(uuid)
-        cloud.reports.power_changed(service_context(), changes=[
+        uuid = told.api.boot()
+        server = told.api.server(uuid)
+        told.cloud.reports.power_changed(service_context(), changes=[
             PowerChange(instance_uuid=uuid, host=server.host, epoch=server.epoch, power_state=4),
         ])
-        cloud.told()
-        states = [
-            tuple(one.payload["nova_object.data"]["state_update"]["nova_object.data"].values())
-            for one in cloud.sender.sent if one.event == "instance.update"
-        ]
-        assert states == [
-            ("building", "building", "scheduling", "spawning"), ("building", "active", "spawning", None), ("active", "stopped", None, None),
+        told.told()
+        updates = [one.payload["nova_object.data"]["state_update"]["nova_object.data"] for one in told.last if one.event == "instance.update"]
+        assert [tuple(update[name] for name in ("old_state", "state", "old_task_state", "new_task_state")) for update in updates] == [
+            (None, "building", None, "scheduling"), ("building", "building", "scheduling", "spawning"),
+            ("building", "active", "spawning", None), ("active", "stopped", None, None),
         ]
     finally:
-        cloud.close()
+        told.api.close()
