@@ -131,21 +131,16 @@ GROUPS = (
     Group(NOT_BUILT, "the usage audit log", (
         *_of("/os-instance_usage_audit_log", "GET"), *_of("/os-instance_usage_audit_log/{id}", "GET"),
     )),
-    Group(NOT_BUILT, "external events", _of("/os-server-external-events", "POST")),
     Group(NOT_BUILT, "live migration", (
         *_actions(_SERVER, "os-migrateLive"),
     )),
     Group(NOT_BUILT, "live migration", _of(f"{_OF_SERVER}/migrations/{{id}}", "DELETE"), since="2.24"),
     Group(NOT_BUILT, "live migration", _actions(f"{_OF_SERVER}/migrations/{{id}}", "force_complete"), since="2.22"),
     Group(NOT_BUILT, "evacuation", _actions(_SERVER, "evacuate")),
-    Group(NOT_BUILT, "rebuild", _actions(_SERVER, "rebuild")),
-    Group(NOT_BUILT, "rescue", _actions(_SERVER, "rescue unrescue")),
-    Group(NOT_BUILT, "setting a guest's password", _actions(_SERVER, "changePassword")),
     Group(NOT_BUILT, "network injection", _actions(_SERVER, "injectNetworkInfo")),
     Group(NOT_BUILT, "security groups of servers", (
         *_actions(_SERVER, "addSecurityGroup removeSecurityGroup"), *_of(f"{_OF_SERVER}/os-security-groups", "GET"),
     )),
-    Group(NOT_BUILT, "passwords posted by guests", _of(f"{_OF_SERVER}/os-server-password", "GET DELETE")),
     Group(NOT_BUILT, "shares", (
         *_of(f"{_OF_SERVER}/shares", "GET POST"), *_of(f"{_OF_SERVER}/shares/{{id}}", "GET DELETE"),
     ), since="2.97"),
