@@ -7,7 +7,7 @@ from collections.abc import Callable
 from novalike.compute.host import ComputeHost
 from novalike.compute.orders import Work
 from novalike.context import RequestContext
-from novalike.exception import NotBuilt
+from novalike.exception import Conflict, NotBuilt
 from novalike.objects.device_tasks import (
     ATTACH_INTERFACE,
     ATTACH_VOLUME,
@@ -19,6 +19,7 @@ from novalike.objects.device_tasks import (
 )
 from novalike.objects.diagnostics import Diagnostics
 from novalike.objects.instance import Instance
+from novalike.objects.states import PowerState
 from novalike.objects.tasks import Outcome
 from novalike.rpc.compute import Devices
 from novalike.virt.driver import Diagnosing, PluggableInterfaces, PluggableVolumes
@@ -50,6 +51,11 @@ class DevicesEndpoint(Devices):
         driver = self._host.driver
         if not isinstance(driver, Diagnosing):
             raise NotBuilt("Unable to get diagnostics, functionality not implemented")
+        power = self._host.driver.power_state(instance.uuid)
+        if power not in (PowerState.RUNNING, PowerState.PAUSED):
+            raise Conflict(
+                f"Cannot 'get_diagnostics' instance {instance.uuid} while it is in power state {PowerState(power).name.lower()}",
+            )
         return driver.diagnostics(instance)
 
     def _accept(self, ctxt: RequestContext, order: InterfaceOrder | VolumeOrder, kind: str, change: Callable[[], None]) -> None:

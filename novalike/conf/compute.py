@@ -9,6 +9,10 @@ OPTIONS = [
         "shutdown_retry_interval", default=10, min=1,
         help="Seconds between repeated requests to a guest to shut itself down.",
     ),
+    cfg.IntOpt(
+        "max_disk_devices_to_attach", default=-1, min=-1,
+        help="Most disks which a server may have when one more volume is attached, its local ones counted; -1: no limit.",
+    ),
     # ---- ours
     cfg.FloatOpt(
         "lifecycle_event_delay", default=5.0, min=0,

@@ -198,6 +198,11 @@ def of_instance(session: Session, instance_uuid: str) -> Task | None:
     return _to_object(row) if row is not None else None
 
 
+def exists(session: Session, task_id: str) -> bool:
+    """Answer whether a task has not ended yet."""
+    return session.scalar(sa.select(TaskRow.id).where(TaskRow.id == task_id)) is not None
+
+
 def listed(session: Session) -> list[Task]:
     """Answer all tasks, oldest first."""
     return [_to_object(row) for row in session.scalars(sa.select(TaskRow).order_by(TaskRow.created_at))]
