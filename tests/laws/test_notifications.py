@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid as uuid_module
+
 import pytest
 
+from novalike.clock import Clock
 from novalike.context import service_context
+from novalike.notifications import oslo
 from novalike.objects.tasks import PowerChange
 from novalike.virt.fake.faults import Fault
+from tests.conftest import server_url
 from tests.factories import flavor
+from tests.fakes.notification_listener import Listener, configuration
 from tests.fakes.notifications import RecordingSender, notifier
 from tests.laws import test_device_laws, test_rebuild_laws, test_rescue_laws
 from tests.laws.api_cloud import ApiCloud
@@ -172,3 +178,25 @@ def test_states_are_told_as_they_change(tmp_path):
         ]
     finally:
         told.api.close()
+
+
+@pytest.mark.parametrize("bus", ["inproc", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def test_a_listener_on_the_bus_hears_a_life(tmp_path, bus):
+    url = f"inproc://{uuid_module.uuid4()}" if bus == "inproc" else server_url("rabbitmq")
+    topic = f"life-{uuid_module.uuid4()}"
+    conf = configuration(url, notifications__notification_format="versioned", notifications__versioned_notifications_topics=[topic])
+    listener, telling = Listener(url, topic), oslo.build(conf, Clock())
+    api = ApiCloud(tmp_path, notifier=telling)
+    try:
+        uuid = api.boot()
+        api.do(uuid, "os-stop")
+        api.act(uuid, "DELETE")
+        api.cloud.settle()
+        expected = [*both("create", "power_off"), "instance.delete.start", *both("shutdown"), "instance.delete.end"]
+        heard = [listener.heard.get(timeout=10) for _ in expected]
+        assert [event for event, _, _, _ in heard] == expected
+        assert {payload["nova_object.data"]["uuid"] for _, _, payload, _ in heard} == {uuid}
+    finally:
+        api.close()
+        telling.stop()
+        listener.stop()

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 
-import oslo_messaging as messaging
 import pytest
-from oslo_config import cfg
 
-from novalike import conf as conf_module
 from novalike.clock import Clock
 from novalike.notifications import oslo
 from novalike.notifications.notifier import SILENT
@@ -18,42 +13,9 @@ from novalike.objects.notification import Sight
 from novalike.objects.tasks import Caller
 from tests.conftest import server_url
 from tests.factories import instance
+from tests.fakes.notification_listener import Listener, configuration
 
 CALLER = Caller(user_id="u", project_id="p", request_id="req-1")
-
-
-def configuration(url, *, driver=("messagingv2",), **overrides):
-    conf = conf_module.load([], files=[], host="control", **overrides)
-    oslo.register(conf)
-    conf.set_override("transport_url", url)
-    conf.set_override("driver", list(driver), group="oslo_messaging_notifications")
-    return conf
-
-
-class Listener:
-    """A service which listens on Nova's exchange, as Ceilometer or Watcher do."""
-
-    def __init__(self, url, *topics):
-        self.heard: queue.Queue = queue.Queue()
-        conf = cfg.ConfigOpts()
-        conf([], default_config_files=[])
-        oslo.register(conf)
-        self.transport = messaging.get_notification_transport(conf, url=url)
-        self.server = messaging.get_notification_listener(
-            self.transport, [messaging.Target(topic=topic, exchange="nova") for topic in topics], [self], executor="threading",
-        )
-        self.server._executor_cls = ThreadPoolExecutor       # green where threads are: oslo.messaging's own are deprecated
-        self.server.start()
-
-    def info(self, ctxt, publisher, event, payload, metadata):
-        self.heard.put((event, publisher, payload, ctxt))
-
-    error = info
-
-    def stop(self):
-        self.server.stop()
-        self.server.wait()
-        self.transport.cleanup()
 
 
 @pytest.fixture(params=["inproc", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
