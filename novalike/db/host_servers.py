@@ -8,10 +8,14 @@ from typing import cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.instances import InstanceRow
+from novalike.hardware.capacity import Amounts
 from novalike.objects.host import HostedServer
 
 _INSTANCES = cast("sa.Table", InstanceRow.__table__)
+_CLAIMS = cast("sa.Table", ClaimRow.__table__)
+_NODES = cast("sa.Table", ComputeNodeRow.__table__)
 
 
 def of_hosts(session: Session, hosts: Collection[str]) -> dict[tuple[str, str], list[HostedServer]]:
@@ -33,3 +37,13 @@ def occupied(session: Session, hosts: Collection[str]) -> set[str]:
         return set()
     query = sa.select(_INSTANCES.c.host).where(_INSTANCES.c.host.in_(sorted(hosts)), _INSTANCES.c.deleted == 0).distinct()
     return set(session.scalars(query))
+
+
+def by_project(session: Session, host: str) -> dict[str, Amounts]:
+    """Answer what each project's servers hold of a host, by project id."""
+    query = sa.select(
+        _INSTANCES.c.project_id, sa.func.sum(_CLAIMS.c.vcpus), sa.func.sum(_CLAIMS.c.memory_mb), sa.func.sum(_CLAIMS.c.disk_gb),
+    ).join(_NODES, _NODES.c.id == _CLAIMS.c.compute_node_id).join(_INSTANCES, _INSTANCES.c.uuid == _CLAIMS.c.instance_uuid).where(
+        _NODES.c.host == host,
+    ).group_by(_INSTANCES.c.project_id).order_by(_INSTANCES.c.project_id)
+    return {project: Amounts(int(vcpus), int(memory), int(disk)) for project, vcpus, memory, disk in session.execute(query)}

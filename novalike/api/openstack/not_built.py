@@ -120,10 +120,6 @@ GROUPS = (
         _SERVER, "addFloatingIp removeFloatingIp addFixedIp removeFixedIp",
     ), until="2.43"),
     # Features of compute.
-    Group(NOT_BUILT, "hosts; use os-services and os-hypervisors", (
-        *_of("/os-hosts", "GET"), *_of("/os-hosts/{id}", "GET PUT"), *_of("/os-hosts/{id}/reboot", "GET"),
-        *_of("/os-hosts/{id}/shutdown", "GET"), *_of("/os-hosts/{id}/startup", "GET"),
-    ), until="2.42"),
     Group(NOT_BUILT, "image caching on aggregates", _of("/os-aggregates/{id}/images", "POST"), since="2.81"),
     Group(NOT_BUILT, "assisted volume snapshots", (
         *_of("/os-assisted-volume-snapshots", "POST"), *_of("/os-assisted-volume-snapshots/{id}", "DELETE"),

@@ -12,6 +12,7 @@ from novalike.api.services import ApiServices
 from novalike.db import aggregates, host_servers, hosts
 from novalike.db.engine import Database
 from novalike.exception import Invalid, NotFound
+from novalike.hardware.capacity import Amounts
 from novalike.objects.host import ComputeNode, HostedServer, Service
 
 T = TypeVar("T")
@@ -122,6 +123,15 @@ class Hosts:
     def get_compute_node(self, identifier: str | int) -> ComputeNode:
         """Answer a hypervisor by uuid, or by number. Raises NotFound."""
         return self._find(lambda session: self._node(session, identifier))[0]
+
+    def of_host(self, host: str) -> tuple[ComputeNode, dict[str, Amounts]]:
+        """Answer a host's hypervisor, and what each project holds of it. Raises NotFound."""
+        for cell in self._cells:
+            with cell.read() as session:
+                nodes = hosts.list_compute_nodes(session, down_after=self._down_after, host=host)
+                if nodes:
+                    return nodes[0], host_servers.by_project(session, host)
+        raise NotFound(f"Compute host {host[:255]} could not be found.")
 
     def servers(self, nodes: Collection[ComputeNode]) -> dict[str, list[HostedServer]]:
         """Answer the servers on each of these hypervisors, by its uuid; one query per cell."""
