@@ -44,6 +44,7 @@ class RebuildState:
     """
 
     changes: dict[str, object] = field(default_factory=dict)
+    image_facts: dict[str, str] = field(default_factory=dict)      # what system metadata keep of the image
     other_image: bool = False                    # the host has to be asked whether it can run it
     image_min_ram: int = 0
     encrypted_password: str | None = None        # by the Vault; gone with the task

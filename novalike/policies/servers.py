@@ -28,6 +28,9 @@ RULES = [
     operation(f"{_BASE}:create:attach_network", MEMBER_OR_ADMIN, "Create a server with networks.", ("POST", "/servers")),
     operation(f"{_BASE}:create:trusted_certs", MEMBER_OR_ADMIN, "Create a server of a signed image.", ("POST", "/servers")),
     operation(f"{_BASE}:create:zero_disk_flavor", ADMIN, "Create a server whose flavor's disk has size 0.", ("POST", "/servers")),
+    operation(
+        f"{_BASE}:rebuild:trusted_certs", MEMBER_OR_ADMIN, "Rebuild a server of a signed image.", ("POST", f"{_ACTION} (rebuild)"),
+    ),
     operation("network:attach_external_network", ADMIN, "Attach a server to an external network.", ("POST", "/servers")),
     operation(f"{_BASE}:update", MEMBER_OR_ADMIN, "Change a server's names and addresses.", ("PUT", "/servers/{id}")),
     operation(f"{_BASE}:delete", MEMBER_OR_ADMIN, "Delete a server.", ("DELETE", "/servers/{id}")),

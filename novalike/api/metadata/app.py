@@ -20,7 +20,7 @@ from novalike import metadata
 from novalike.api.metadata.vendor_data import VendorData
 from novalike.api.services import ApiServices
 from novalike.db import instances
-from novalike.exception import Conflict, Forbidden, Invalid, NotFound, NovalikeError, TooLarge
+from novalike.exception import Conflict, Forbidden, Invalid, NotFound, NovalikeError
 from novalike.objects.instance import Instance
 
 LOG = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class MetadataApplication:
         ).content.decode().split():
             raise NotFound("There is nothing to write at this path.")
         if (request.content_length or 0) > PIECE * PIECES:
-            raise TooLarge("The password is too long.")
+            raise Invalid("Request is too large.")
         text = request.body.decode("ascii", "strict") if request.body.isascii() else None
         if text is None:
             raise Invalid("The password must be ASCII text.")

@@ -131,7 +131,7 @@ class Creator:
             raise Invalid(f"max_count must be at most {services.conf.max_servers_per_request}")
         with services.cells.shared.read() as session:
             flavor = _flavor(session, ctxt, request.flavor_id)
-            keypair = _keypair(session, ctxt, request.key_name)
+            keypair = keypair_of(session, ctxt, request.key_name)
             limits = quota_rows.limits(session, ctxt.project_id or "", ctxt.user_id, quotas.defaults(services.conf.quota))
         _check_limits(request, limits)
         disks.refuse_volumes(request.disks)
@@ -256,7 +256,8 @@ def _flavor(session: Session, ctxt: RequestContext, flavor_id: str) -> Flavor:
     return flavor
 
 
-def _keypair(session: Session, ctxt: RequestContext, name: str | None) -> Keypair | None:
+def keypair_of(session: Session, ctxt: RequestContext, name: str | None) -> Keypair | None:
+    """Answer the caller's keypair of this name. Raises Invalid when there is none."""
     if name is None:
         return None
     try:
@@ -267,7 +268,11 @@ def _keypair(session: Session, ctxt: RequestContext, name: str | None) -> Keypai
 
 def _check_limits(request: CreateServers, limits: Mapping[str, int]) -> None:
     check_metadata_count(len(request.metadata), limits)
-    files = request.files
+    check_files(request.files, limits)
+
+
+def check_files(files: tuple[tuple[str, str], ...], limits: Mapping[str, int]) -> None:
+    """Raise OverQuota when so many, or such, files may not be put into a server."""
     if _above(len(files), limits["injected_files"]):
         raise OverQuota("Personality file limit exceeded.", overs=("injected_files",))
     if any(_above(len(path), limits["injected_file_path_bytes"]) for path, _ in files):

@@ -11,9 +11,11 @@ from novalike.objects.image import Image
 _GIB = 1024 ** 3
 
 
-def bootable(images: ImageClient, ctxt: RequestContext, image_id: str) -> Image:
-    """Answer an image the caller may boot from, its kernel and ramdisk checked too. Raises Invalid."""
-    image = _seen(images, ctxt, image_id, "Can not find requested image")
+def bootable(
+    images: ImageClient, ctxt: RequestContext, image_id: str, *, missing: str = "Can not find requested image",
+) -> Image:
+    """Answer an image the caller may boot from, its kernel and ramdisk checked too. Raises Invalid, with `missing` for no image."""
+    image = _seen(images, ctxt, image_id, missing)
     if image.status != "active":
         raise Invalid(f"Image {image_id} is not active.")
     for name in ("kernel_id", "ramdisk_id"):
@@ -21,6 +23,16 @@ def bootable(images: ImageClient, ctxt: RequestContext, image_id: str) -> Image:
         if part:
             _seen(images, ctxt, part, f"Image {image_id} names a {name} which can not be found: {part[:255]}")
     return image
+
+
+def remembered(ctxt: RequestContext, image: Image, flavor: Flavor) -> dict[str, str]:
+    """Answer what a server remembers of its image and maker in its system metadata: images made of it inherit that (Nova's names)."""
+    facts = {
+        "image_base_image_ref": image.id, "image_min_ram": str(image.min_ram), "image_min_disk": str(max(image.min_disk, flavor.root_gb)),
+        "image_disk_format": image.disk_format, "image_container_format": image.container_format,
+        "owner_user_name": ctxt.user_name, "owner_project_name": ctxt.project_name, "boot_roles": ",".join(sorted(ctxt.roles)),
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _seen(images: ImageClient, ctxt: RequestContext, image_id: str, complaint: str) -> Image:

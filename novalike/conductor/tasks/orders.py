@@ -22,6 +22,12 @@ def image_source(job: Job[Any], image_id: str) -> ImageSource | None:
     return job.world.images.source(job.context, job.world.images.get(job.context, image_id))
 
 
+def require_images(job: Job[Any], *image_ids: str) -> None:
+    """Raise NotFound when one of the images (empty ids are none) is gone: an order with it could never be sent."""
+    for image_id in filter(None, image_ids):
+        job.world.images.get(job.context, image_id)
+
+
 def disks(job: Job[Any], *, moved_to: str | None = None) -> tuple[BlockDevice, ...]:
     """Answer the server's block devices for an order, volumes with their connections; nothing of it may be saved.
 

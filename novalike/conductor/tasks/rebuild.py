@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
-from novalike.conductor.tasks.orders import disks, image_source
+from novalike.conductor.tasks.orders import disks, image_source, require_images
 from novalike.db import block_devices, instances
 from novalike.objects.instance import Instance
 from novalike.objects.rebuild import RebuildOrder, RebuildState
@@ -40,8 +40,9 @@ class Check(Step[RebuildState]):
 
     def run(self, job: Job[RebuildState]) -> Done:
         common.require_up(job)
+        server = _target(job)
+        require_images(job, server.image_ref, server.kernel_id, server.ramdisk_id)
         if job.state.other_image:
-            server = _target(job)
             job.world.scheduler.check_rebuild(job.context, spec=RequestSpec(
                 instance_uuid=server.uuid, project_id=server.project_id, user_id=server.user_id, flavor=server.flavor,
                 epoch=job.task.epoch, image_ref=server.image_ref, image_properties=server.image_properties,
@@ -182,8 +183,8 @@ def _apply(session: Session, job: Job[RebuildState]) -> None:
     changes: dict[str, Any] = job.state.changes
 
     def apply(server: Instance) -> dict[str, Any]:
-        kept = {name: value for name, value in server.system_metadata.items() if not name.startswith("password_")}
-        return {**changes, "system_metadata": kept}
+        kept = {name: value for name, value in server.system_metadata.items() if not name.startswith(("password_", "image_"))}
+        return {**changes, "system_metadata": kept | job.state.image_facts}
     instances.change(session, job.instance.uuid, job.world.clock.now(), apply)
     if "image_ref" in changes:
         block_devices.set_root_image(session, job.instance.uuid, str(changes["image_ref"]))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from novalike.conductor.engine import Done, Job, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
-from novalike.conductor.tasks.orders import disks, image_source
+from novalike.conductor.tasks.orders import disks, image_source, require_images
 from novalike.objects.rescue import RescueOrder, RescueState
 from novalike.objects.states import PowerState, TaskState, VmState
 from novalike.objects.tasks import Fence, Outcome
@@ -22,12 +22,13 @@ SILENT = "its host did not tell from which disk it runs"
 
 
 class Check(Step[RescueState]):
-    """A host which is down rescues nobody."""
+    """A host which is down rescues nobody, and an image which is gone neither."""
 
     name = "check"
 
     def run(self, job: Job[RescueState]) -> Done:
         common.require_up(job)
+        require_images(job, job.state.image_id, job.state.kernel_id, job.state.ramdisk_id)
         return Done()
 
 

@@ -119,6 +119,27 @@ UPDATE = wrapped("server", Object({
     "pinned_availability_zone": Field({"oneOf": [NAME, {"type": "null"}]}, since="2.104"),
 }))
 
+_OR_NULL: dict[str, Any] = {"type": "null"}
+REBUILD = wrapped("rebuild", Object({
+    "name": Field(NAME),
+    "imageRef": Field({"type": "string", "maxLength": 1024}, required=True),
+    "adminPass": Field({"type": "string", "maxLength": 255}),
+    "metadata": Field(METADATA),
+    "preserve_ephemeral": Field(BOOLEAN),
+    "OS-DCF:diskConfig": Field({"type": "string", "enum": ["AUTO", "MANUAL"]}),
+    "accessIPv4": Field(_IPV4),
+    "accessIPv6": Field(_IPV6),
+    "personality": Field(_PERSONALITY, until="2.56"),
+    "description": Field(DESCRIPTION, since="2.19"),
+    "key_name": Field({"oneOf": [NAME, _OR_NULL]}, since="2.54"),
+    "user_data": Field({"oneOf": [{"type": "string", "format": "base64", "maxLength": 65535}, _OR_NULL]}, since="2.57"),
+    "trusted_image_certificates": Field({
+        "type": ["array", "null"], "minItems": 1, "maxItems": 50, "uniqueItems": True,
+        "items": {"type": "string", "minLength": 1, "maxLength": 255},
+    }, since="2.63"),
+    "hostname": _HOSTNAME,
+}))
+
 _TIME: dict[str, Any] = {"type": "string", "maxLength": 64}
 #: Names in the query which filter columns, whatever the version; the rest stands in LIST itself.
 _FILTERS = (
