@@ -31,6 +31,15 @@ OPTIONS = [
         "interrupted_limit", default=3, min=1,
         help="A build during which the daemon died this often is reported as failed instead of being tried again here.",
     ),
+    cfg.HostAddressOpt(
+        "transfer_listen",
+        help="Address where the disks of servers which move away are offered to their new hosts, while they need it. Each file is "
+             "given to the bearer of a ticket which its move alone has; the bytes are not encrypted. Not set: my_ip.",
+    ),
+    cfg.PortOpt(
+        "transfer_port", default=0,
+        help="Port for it. 0: any free one; name one where a firewall stands between hypervisors.",
+    ),
     cfg.IntOpt(
         "unsent_limit", default=1000, min=1,
         help="Reports which wait in memory while no conductor can be reached; outcomes beyond that wait on disk, other reports "

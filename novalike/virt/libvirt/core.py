@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata as packages
 from typing import Any
 
@@ -17,6 +17,7 @@ from oslo_config import cfg
 from novalike import metadata
 from novalike.clock import Clock
 from novalike.exception import BuildFailed, NotFound, NovalikeError, Unavailable
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.network_info import Vif
 from novalike.objects.states import PowerState
@@ -106,6 +107,7 @@ class LibvirtCore:
     def destroy(self, instance_uuid: str, instance_name: str, vifs: tuple[Vif, ...]) -> None:
         with self._working(instance_uuid), failures():
             self._host.call(guest.remove, instance_uuid)
+            self._host.call(secrets.forget, instance_uuid)
             vif.unplug(vifs)
             self._disks.remove(instance_uuid)
 
@@ -189,9 +191,17 @@ class LibvirtCore:
     ) -> tuple[str, str | None]:
         """Answer the guest's definition and its root device, with these files or its own."""
         files = files or self._files(request.instance.uuid)
+        self._log_in(request.instance.uuid, request.block_devices)
         ports = self._serial_ports.take(wanted.serial_ports) if self._serial_ports else ()
         domain, root_device = machine(request, wanted, files, self._choices(), made=self._clock.now(), serial_ports=ports)
         return domain.text(), root_device
+
+    def _log_in(self, instance_uuid: str, devices: Iterable[BlockDevice]) -> None:
+        """Let libvirt know the passwords of volumes, which it does not keep over its own restart."""
+        for device in devices:
+            login = volumes.login(instance_uuid, device) if device.destination_type == "volume" else None
+            if login is not None:
+                self._host.call(secrets.ensure, login)
 
     def _config_drive(self, request: SpawnRequest, wanted: demands.Demands, *, needed: bool = False) -> bytes | None:
         """Answer the config drive's bytes, or None for a server which needs none, unless it is `needed` anyway.
@@ -220,7 +230,7 @@ class LibvirtCore:
                     cpu_mode=options.cpu_mode, cpu_models=tuple(options.cpu_models), cpu_flags=tuple(options.cpu_model_extra_flags),
                     tb_cache_mb=options.tb_cache_size, disk_cache=self._disk_cache(), disk_discard=options.hw_disk_discard or "unmap",
                     disk_prefix=options.disk_prefix, rng_source=options.rng_dev_path, stats_period=options.mem_stats_period_seconds,
-                    serial=_serial(options.sysinfo_serial), pointer_model=self._conf.pointer_model,
+                    serial=_serial(options.sysinfo_serial), pointer_model=self._conf.pointer_model, pcie_ports=options.num_pcie_ports or PCIE_PORTS,
                     vnc_listen=self._conf.vnc.server_listen if self._conf.vnc.enabled else None,
                     spice=_spice(self._conf.spice), serial_listen=self._conf.serial_console.proxyclient_address,
                 )

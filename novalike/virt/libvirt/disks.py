@@ -26,6 +26,8 @@ _RECORD = "disks.json"
 _ATTEMPT = "rebuilt-by"
 #: Folders beside a server's own: made for a rebuild, left by one, about to be removed.
 _NEW, _OLD, _DOOMED = "_new", "_old", "_del"
+#: Of a server which was moved: the files of its old place or size; and those which come here and are not complete.
+ASIDE, INCOMING = "_resize", "_incoming"
 _GIB, _MIB = 1 << 30, 1 << 20
 
 
@@ -42,6 +44,19 @@ class DiskFile:
     size: int
     device: str = "disk"
     bus: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """An empty disk, to be made with a file system (or as swap area)."""
+
+    disk: DiskFile
+    file_system: str
+    label: str
+
+    def make(self, path: str) -> None:
+        """Make its file. Raises BuildFailed."""
+        _format(path, self.disk.size, self.file_system, self.label)
 
 
 class Disks:
@@ -79,9 +94,8 @@ class Disks:
         """
         instance = request.instance
         name = name or instance.uuid
-        volumes = [disk for disk in request.block_devices if disk.destination_type == "volume"]
-        if volumes:
-            raise BuildFailed("This hypervisor cannot attach volumes yet.", retry=False)
+        if any(disk.destination_type == "volume" and disk.boot_index == 0 for disk in request.block_devices):
+            raise BuildFailed("This hypervisor cannot boot from volumes yet.", retry=False)
         root, kernel, ramdisk = self._fetch(request)
         self._remove(name)
         folder = self.folder(name)
@@ -114,7 +128,7 @@ class Disks:
 
     def remove(self, instance_uuid: str) -> None:
         """Remove a server's folders. Fine when there are none; images of the cache stay."""
-        for suffix in (_NEW, _OLD, ""):
+        for suffix in (_NEW, _OLD, ASIDE, INCOMING, ""):
             self._remove(f"{instance_uuid}{suffix}")
 
     def _remove(self, name: str) -> None:
@@ -124,6 +138,42 @@ class Disks:
         with contextlib.suppress(FileNotFoundError):
             os.rename(folder, doomed)
         _wipe(doomed)
+
+    # ---- a move: the disks are put aside until it is confirmed or reverted
+
+    def is_aside(self, instance_uuid: str) -> bool:
+        """Answer whether a server's files were put aside here."""
+        return os.path.isdir(self.folder(f"{instance_uuid}{ASIDE}"))
+
+    def put_aside(self, instance_uuid: str) -> None:
+        """Put a server's files aside. Fine when they are. Raises NotFound."""
+        if not self.is_aside(instance_uuid):
+            self.existing(instance_uuid)
+            os.rename(self.folder(instance_uuid), self.folder(f"{instance_uuid}{ASIDE}"))
+
+    def take_back(self, instance_uuid: str) -> None:
+        """Put files which are aside in the place of whatever is there."""
+        self._remove(f"{instance_uuid}{INCOMING}")
+        self._remove(instance_uuid)
+        os.rename(self.folder(f"{instance_uuid}{ASIDE}"), self.folder(instance_uuid))
+
+    def drop_aside(self, instance_uuid: str) -> None:
+        """Remove files which are aside. Fine when there are none."""
+        self._remove(f"{instance_uuid}{ASIDE}")
+
+    def begin_incoming(self, instance_uuid: str) -> str:
+        """Make an empty folder for files which come here; answer its name."""
+        name = f"{instance_uuid}{INCOMING}"
+        self._remove(name)
+        os.makedirs(self.folder(name), mode=0o711)
+        return name
+
+    def end_incoming(self, instance_uuid: str, disks: list[DiskFile]) -> None:
+        """All files came: they are the server's from now on."""
+        name = f"{instance_uuid}{INCOMING}"
+        store(self.file(name, _RECORD), json.dumps([asdict(disk) for disk in disks]).encode())
+        self._remove(instance_uuid)
+        os.rename(self.folder(name), self.folder(instance_uuid))
 
     # ---- a rebuild: new files beside the old ones, which then change places
 
@@ -171,7 +221,7 @@ class Disks:
         """Answer the paths of a server's files which still exist."""
         found = []
         own = self.folder(instance_uuid)
-        for folder in (f"{own}{suffix}{state}" for suffix in ("", _NEW, _OLD) for state in ("", _DOOMED)):
+        for folder in (f"{own}{suffix}{state}" for suffix in ("", _NEW, _OLD, ASIDE, INCOMING) for state in ("", _DOOMED)):
             if os.path.isdir(folder):
                 found += [folder, *(os.path.join(folder, name) for name in sorted(os.listdir(folder)))]
         return tuple(found)
@@ -213,22 +263,28 @@ class Disks:
         return "qcow2" if self._cow else "raw"
 
     def _blanks(self, folder: str, request: SpawnRequest) -> list[DiskFile]:
-        """Make ephemeral and swap disks: those which are listed, or what the flavor has where none are."""
+        blanks = self.blanks(request)
+        for blank in blanks:
+            blank.make(os.path.join(folder, blank.disk.name))
+        return [blank.disk for blank in blanks]
+
+    def blanks(self, request: SpawnRequest) -> list[Blank]:
+        """Answer the ephemeral and swap disks: those which are listed, or what the flavor has where none are."""
         flavor = request.instance.flavor
         listed = [disk for disk in request.block_devices if disk.source_type == "blank" and disk.destination_type == "local"]
         ephemerals = [(disk.size_gb or 0, disk.guest_format) for disk in listed if disk.guest_format != "swap"]
         swap_mb = sum((disk.size_gb or 0) * 1024 for disk in listed if disk.guest_format == "swap") or flavor.swap_mb
         if not ephemerals and flavor.ephemeral_gb:
             ephemerals = [(flavor.ephemeral_gb, None)]
-        disks = []
-        for number, (size_gb, wanted) in enumerate(ephemerals):
-            name = f"disk.eph{number}"
-            _format(os.path.join(folder, name), size_gb * _GIB, wanted or self._ephemeral_format, f"ephemeral{number}")
-            disks.append(DiskFile(name=name, format="raw", role=EPHEMERAL, size=size_gb * _GIB))
+        blanks = [
+            Blank(
+                DiskFile(name=f"disk.eph{number}", format="raw", role=EPHEMERAL, size=size_gb * _GIB),
+                wanted or self._ephemeral_format, f"ephemeral{number}",
+            ) for number, (size_gb, wanted) in enumerate(ephemerals)
+        ]
         if swap_mb:
-            _format(os.path.join(folder, "disk.swap"), swap_mb * _MIB, "swap", "swap")
-            disks.append(DiskFile(name="disk.swap", format="raw", role=SWAP, size=swap_mb * _MIB))
-        return disks
+            blanks.append(Blank(DiskFile(name="disk.swap", format="raw", role=SWAP, size=swap_mb * _MIB), "swap", "swap"))
+        return blanks
 
 
 def _format(path: str, size: int, file_system: str, label: str) -> None:

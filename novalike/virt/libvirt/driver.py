@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from novalike.virt.libvirt.consoles import ConsoledGuests
 from novalike.virt.libvirt.core import LibvirtCore
+from novalike.virt.libvirt.devices import DeviceGuests
+from novalike.virt.libvirt.moves import MovedGuests
 from novalike.virt.libvirt.passwords import ObedientGuests
 from novalike.virt.libvirt.rebuild import RebuiltGuests
 from novalike.virt.libvirt.rescue import RescuedGuests
@@ -11,7 +13,9 @@ from novalike.virt.libvirt.suspending import SuspendingGuests
 
 
 class LibvirtDriver(
+    MovedGuests,
     ConsoledGuests,
+    DeviceGuests,
     ObedientGuests,
     RebuiltGuests,
     RescuedGuests,

@@ -16,7 +16,7 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPResponse
 
@@ -72,6 +72,49 @@ class ImageCache:
                 cached = self._cached(source.image_id, name) or self._fetch(source, name, largest)
         _check_size(source.image_id, cached.virtual_size, largest)
         return cached
+
+    def of_path(self, path: str) -> CachedImage:
+        """Answer the image whose file in the cache this is. Raises NovalikeError for any other file."""
+        try:
+            if os.path.dirname(path) != self._folder:
+                raise ValueError("it is not in the cache")
+            with open(f"{path}.json", "rb") as file:
+                record = json.load(file)
+            return CachedImage(image_id=record["image_id"], path=path, format=record["format"], virtual_size=record["virtual_size"])
+        except (OSError, ValueError, KeyError) as error:
+            raise NovalikeError("The image beneath the server's disk is not in the cache.", details=f"{path}: {error}") from error
+
+    def adopt(self, image_id: str, file_format: str, virtual_size: int, fetch: Callable[[str], None]) -> CachedImage:
+        """Answer the file of an image which another host has in its cache, and the image service perhaps no more.
+
+        `fetch` is called with a path to make it at, unless it is here already. Raises BuildFailed.
+        """
+        name = hashlib.sha1(image_id.encode(), usedforsecurity=False).hexdigest()
+        found = self._cached(image_id, name)
+        if found is not None and found.virtual_size != virtual_size:     # another image which was given the same id
+            name = hashlib.sha1(f"{image_id} {virtual_size}".encode(), usedforsecurity=False).hexdigest()
+            found = self._cached(image_id, name)
+        if found is not None:
+            return found
+        with self._locks.setdefault(name, threading.Lock()), self._other_processes(name):
+            found = self._cached(image_id, name)
+            if found is not None:
+                return found
+            path = os.path.join(self._folder, name)
+            staged = f"{path}.adopted"
+            try:
+                fetch(staged)
+                if qemu_img.verify(staged, file_format) != virtual_size:
+                    raise BuildFailed("The image beneath the server's disk is not what its host announced.")
+                os.chmod(staged, 0o644)
+                found = CachedImage(image_id=image_id, path=path, format=file_format, virtual_size=virtual_size)
+                _write(f"{path}.json", json.dumps({**asdict(found), "disk_format": file_format}).encode())
+                os.replace(staged, path)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(staged)
+        LOG.info("Image %s came to the cache from another host", image_id)
+        return found
 
     def _cached(self, image_id: str, name: str) -> CachedImage | None:
         path = os.path.join(self._folder, name)

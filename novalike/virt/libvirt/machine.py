@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from novalike.exception import BuildFailed
+from novalike.hardware import disk_names
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import Vif
 from novalike.virt.driver import SpawnRequest
+from novalike.virt.libvirt import volumes
 from novalike.virt.libvirt.demands import Demands
 from novalike.virt.libvirt.disks import RESCUE, ROOT, DiskFile
 from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
@@ -20,11 +23,13 @@ from novalike.virt.libvirt.xml.interface import BridgeInterface
 from novalike.virt.libvirt.xml.serial import AgentChannel, Serial, SpiceChannel, TcpSerial
 from novalike.virt.libvirt.xml.server import ServerNote
 from novalike.virt.libvirt.xml.virtio import Balloon, Rng, Watchdog
+from novalike.virt.libvirt.xml.volume import VolumeDisk
 
-_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 _MACHINES = {"x86_64": "pc", "i686": "pc", "aarch64": "virt", "ppc64le": "pseries", "s390x": "s390-ccw-virtio"}
 #: What a guest sees by default under emulation: complete in QEMU, and new enough for today's distributions (x86-64-v2).
 EMULATED_CPU = "Nehalem"
+#: PCIe ports of a q35 machine: enough for its own devices and a dozen more. (libvirt itself leaves one free.)
+PCIE_PORTS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,7 @@ class HostChoices:
     spice: Spice | None = None
     serial_listen: str | None = None                     # None: serial ports are pseudo terminals
     pointer_model: str = "usbtablet"
+    pcie_ports: int = PCIE_PORTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +86,11 @@ def machine(
     disks = tuple(_disks(demands, files, host, machine_type))
     root = _of_role(ROOT, disks, files)
     root_device = f"/dev/{root.target}" if root else None
-    devices: list[Device] = [*disks, *_controllers(demands, disks)]
-    devices += [_interface(vif, demands) for vif in request.vifs]
+    volume_disks = _volumes(request, demands, host, {disk.target for disk in disks})
+    devices: list[Device] = [*disks, *volume_disks, *_controllers(demands, (*disks, *volume_disks))]
+    if "q35" in machine_type:
+        devices += [Controller(type="pci", model="pcie-root-port")] * host.pcie_ports
+    devices += [interface(vif, demands) for vif in request.vifs]
     devices += list(_consoles(demands, files, host, serial_ports))
     if demands.rng:
         devices.append(Rng(source=host.rng_source, rate_bytes=demands.rng_bytes, rate_period=demands.rng_period))
@@ -152,20 +161,47 @@ class _Names:
         self._prefix, self._given = prefix, dict[str, int]()
 
     def next(self, bus: str, device: str) -> str:
-        prefix = self._prefix if self._prefix and device == "disk" else _PREFIXES[bus]
+        prefix = self._prefix if self._prefix and device == "disk" else disk_names.PREFIXES[bus]
         number = self._given[prefix] = self._given.get(prefix, -1) + 1
         return f"{prefix}{chr(ord('a') + number)}"
 
 
-def _controllers(demands: Demands, disks: tuple[Disk, ...]) -> Iterator[Device]:
+def _volumes(request: SpawnRequest, demands: Demands, host: HostChoices, used: set[str]) -> tuple[VolumeDisk, ...]:
+    """Answer the server's volumes, in the order of their names: guests count them in the order in which they stand."""
+    found = []
+    for device in request.block_devices:
+        if device.destination_type == "volume":
+            target = volume_target(device, demands.disk_bus, host.disk_prefix, used)
+            used.add(target)
+            found.append(volumes.disk(request.instance.uuid, device, target=target, bus=demands.disk_bus))
+    return tuple(sorted(found, key=lambda disk: (len(disk.target), disk.target)))
+
+
+def volume_target(device: BlockDevice, bus: str, prefix: str | None, used: set[str]) -> str:
+    """Answer a volume's name in the guest: the one which it was given, or the next free one where that cannot be."""
+    beginning, wanted = prefix or disk_names.PREFIXES[bus], (device.device_name or "").removeprefix("/dev/")
+    if wanted.startswith(beginning) and wanted not in used:
+        return wanted
+    return next(name for name in disk_names.names(beginning) if name not in used)
+
+
+def _controllers(demands: Demands, disks: tuple[Disk | VolumeDisk, ...]) -> Iterator[Device]:
     if any(disk.bus == "scsi" for disk in disks):
         yield Controller(type="scsi", model=demands.scsi_model, index=0)
 
 
-def _interface(vif: Vif, demands: Demands) -> BridgeInterface:
+def alias(vif: Vif) -> str:
+    """Answer what a port's device is called."""
+    return f"ua-{vif.port_id}"
+
+
+def interface(vif: Vif, demands: Demands) -> BridgeInterface:
+    """Answer a port as a device. Raises BuildFailed."""
     if not vif.bridge or not vif.tap:
         raise BuildFailed(f"Port {vif.port_id} names no bridge to plug it into.")
-    return BridgeInterface(mac=vif.mac, bridge=vif.bridge, tap=vif.tap, model=demands.vif_model, mtu=vif.mtu)
+    return BridgeInterface(
+        mac=vif.mac, bridge=vif.bridge, tap=vif.tap, model=demands.vif_model, mtu=vif.mtu, alias=alias(vif),
+    )
 
 
 def _consoles(demands: Demands, files: Files, host: HostChoices, serial_ports: Sequence[int]) -> Iterator[Device]:

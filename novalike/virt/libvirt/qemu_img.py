@@ -33,6 +33,11 @@ def resize(path: str, file_format: str, size: int) -> None:
     _run("resize", ["-q", "-f", _declared(file_format), path, str(size)], _CREATE_SECONDS)
 
 
+def rebase(path: str, backing: str, backing_format: str) -> None:
+    """Write another backing file, with the same content, into the header of a qcow2 disk. Raises NovalikeError."""
+    _run("rebase", ["-q", "-u", "-f", "qcow2", "-b", backing, "-F", _declared(backing_format), path], _CREATE_SECONDS)
+
+
 def verify(path: str, file_format: str) -> int:
     """Check that a file from outside is of the declared format and refers to no other file; answer its virtual size.
 

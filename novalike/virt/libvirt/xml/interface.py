@@ -16,6 +16,7 @@ class BridgeInterface:
     tap: str
     model: str
     mtu: int | None = None
+    alias: str = ""
 
     def xml(self) -> Element:
         """Render."""
@@ -26,4 +27,5 @@ class BridgeInterface:
             element("target", {"dev": self.tap}),
             element("model", {"type": self.model}),
             element("mtu", {"size": self.mtu}) if self.mtu else None,
+            element("alias", {"name": self.alias}) if self.alias else None,
         )
