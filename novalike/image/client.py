@@ -41,6 +41,10 @@ class ImageClient(Protocol):
         """Make an image record in status queued. Raises OverQuota, Forbidden."""
         ...
 
+    def set_properties(self, ctxt: RequestContext, image_id: str, properties: Mapping[str, str]) -> Image:
+        """Replace all free properties of an image. Raises NotFound, Forbidden (not the caller's; reserved names), OverQuota."""
+        ...
+
     def upload(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
         """Store the bytes; the declared format is verified. Raises Invalid, Conflict."""
         ...

@@ -10,7 +10,7 @@ import contextlib
 import html
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ _TAGS = re.compile(r"<[^>]*>")
 _FIELDS = ("id", "name", "status", "visibility", "owner", "container_format", "disk_format", "size", "virtual_size", "min_disk",
            "min_ram", "checksum", "os_hash_algo", "os_hash_value", "os_hidden", "protected")
 _LINKS = frozenset({"self", "file", "schema", "locations", "direct_url", "stores", "tags", "created_at", "updated_at"})
+#: Properties which Glance itself sets, and lets nobody change.
+_GLANCES_OWN = ("os_glance_", "stores")
 _FAMILIES: dict[int, type[Exception]] = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict, 413: TooLarge}
 
 
@@ -75,16 +77,33 @@ class GlanceImageClient:
         self._mine(ctxt, image_id)
         wanted = {"disk_format": disk_format, "container_format": container_format}
         changes = [{"op": "replace", "path": f"/{name}", "value": value} for name, value in wanted.items()]
-        return _image(self._call(lambda: self._glance.patch(
-            f"{self._base()}/images/{image_id}", json=changes,
-            headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
-        )).json())
+        return self._patched(image_id, changes)
 
     def create(self, ctxt: RequestContext, image: Image) -> Image:
         body = {name: getattr(image, name) for name in ("id", "name", "container_format", "disk_format", "min_disk", "min_ram")}
         body |= {"visibility": "private", "owner": ctxt.project_id, "protected": image.protected, "tags": [*image.tags]}
         body |= image.properties
         return _image(self._call(lambda: self._glance.post(f"{self._base()}/images", json=body)).json())
+
+    def set_properties(self, ctxt: RequestContext, image_id: str, properties: Mapping[str, str]) -> Image:
+        now = self._mine(ctxt, image_id).properties
+        changes = [
+            {"op": "remove", "path": f"/{_pointer(name)}"}
+            for name in now if name not in properties and not name.startswith(_GLANCES_OWN)
+        ]
+        changes += [
+            {"op": "replace" if name in now else "add", "path": f"/{_pointer(name)}", "value": value}
+            for name, value in properties.items() if now.get(name) != value
+        ]
+        if not changes:
+            return self.get(ctxt, image_id)
+        return self._patched(image_id, changes)
+
+    def _patched(self, image_id: str, changes: Sequence[Mapping[str, str]]) -> Image:
+        return _image(self._call(lambda: self._glance.patch(
+            f"{self._base()}/images/{image_id}", json=[*changes],
+            headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+        )).json())
 
     def upload(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
         self._mine(ctxt, image_id)
@@ -106,10 +125,11 @@ class GlanceImageClient:
         self._mine(ctxt, image_id)
         self._call(lambda: self._glance.delete(f"{self._base()}/images/{image_id}"))
 
-    def _mine(self, ctxt: RequestContext, image_id: str) -> None:
+    def _mine(self, ctxt: RequestContext, image_id: str) -> Image:
         image = self.get(ctxt, image_id)
         if not ctxt.is_admin and image.owner != ctxt.project_id:
             raise Forbidden(f"You are not permitted to modify image {image_id}.")
+        return image
 
     def _sees(self, ctxt: RequestContext, image: Image) -> bool:
         if ctxt.is_admin or image.visibility in {"public", "community"} or image.owner == ctxt.project_id:
@@ -151,6 +171,11 @@ def _reason(error: errors.HttpError) -> str:
     if response is not None and "html" in response.headers.get("Content-Type", ""):
         return " ".join(html.unescape(_TAGS.sub(" ", response.text)).split())[:1024]
     return str(error.message)[:1024]
+
+
+def _pointer(name: str) -> str:
+    """Answer a property's name as one element of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _image(body: dict[str, Any]) -> Image:

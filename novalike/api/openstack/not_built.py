@@ -94,12 +94,6 @@ GROUPS = (
     ), until=_PROXY),
     Group(REFUSED, "RDP consoles", _actions(_SERVER, "os-getRDPConsole"), until="2.5"),
     # Proxies to other services, for clients older than 2016.
-    Group(NOT_BUILT, "the image proxy; use the image service", (
-        *_of("/images", "GET"), *_of("/images/detail", "GET"), *_of("/images/{id}", "GET DELETE"),
-    ), until=_PROXY),
-    Group(NOT_BUILT, "the image metadata proxy; use the image service", (
-        *_of("/images/{image_id}/metadata", "GET POST PUT"), *_of("/images/{image_id}/metadata/{id}", "GET PUT DELETE"),
-    ), until="2.38"),
     Group(NOT_BUILT, "the bare metal proxy", (*_of("/os-baremetal-nodes", "GET"), *_of("/os-baremetal-nodes/{id}", "GET")), until=_PROXY),
     Group(NOT_BUILT, "the floating IP proxy; use the network service", (
         *_of("/os-floating-ip-pools", "GET"), *_of("/os-floating-ips", "GET POST"), *_of("/os-floating-ips/{id}", "GET DELETE"),

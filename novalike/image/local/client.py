@@ -56,6 +56,9 @@ class LocalImageClient:
             image = replace(image, visibility="private")   # a copy of a public image is not public by itself
         return self._images.create(ctxt, image)
 
+    def set_properties(self, ctxt: RequestContext, image_id: str, properties: Mapping[str, str]) -> Image:
+        return self._images.update(ctxt, replace(self._images.mine(ctxt, image_id), properties=dict(properties)))
+
     def upload(self, ctxt: RequestContext, image_id: str, chunks: Iterable[bytes]) -> Image:
         return self._images.upload(ctxt, image_id, chunks)
 

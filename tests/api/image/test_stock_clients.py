@@ -94,6 +94,10 @@ def test_our_glance_client(urls, services):
     assert client.list(alice, properties={"instance_uuid": "other"}) == []
     assert client.declare(alice, made.id, disk_format="vdi", container_format="bare").disk_format == "vdi"
     assert client.target(alice, made).url.endswith(f"/v2/images/{made.id}/file")
+    assert client.set_properties(alice, made.id, {"a": "1", "c~d": "2"}).properties == {"a": "1", "c~d": "2"}
+    assert client.set_properties(alice, made.id, {"c~d": "3"}).properties == {"c~d": "3"}
+    with pytest.raises(NotFound):
+        client.set_properties(bob, made.id, {})
     client.delete(alice, made.id)
     made = client.create(alice, Image(id="22222222-2222-4222-8222-222222222222", disk_format="raw", container_format="bare"))
     with pytest.raises(NotFound):
