@@ -84,7 +84,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Again:
-    """Run the same step again in so many seconds."""
+    """Save the state, and run the same step again in so many seconds; 0: at once, in the same hands."""
 
     after: float
 
@@ -369,7 +369,8 @@ class Engine:
             self._next(job)
         elif isinstance(decision, Again):
             # The step begins anew, and so does its time: the deadline which ran may have passed just now.
-            self._save(job, waiting_host=None, wake_in=int(decision.after * 1000), deadline=job.step.wait_deadline(job))
+            if not self._save_for_again(job, decision, deadline=job.step.wait_deadline(job)):
+                self._run(job)
         elif isinstance(decision, Retry):
             self._begin_undo(job, failure=None)
         else:
@@ -390,13 +391,22 @@ class Engine:
                 job.step.send(job, job.fence)
                 return
             if isinstance(answer, Again):
-                self._save(job, waiting_host=None, wake_in=int(answer.after * 1000), deadline=None)
-                return
+                if self._save_for_again(job, answer, deadline=None):
+                    return
+                continue
             job.journal.step_done(job.step)
             if job.step is job.kind.steps[-1]:
                 self._finish(job)
                 return
             job.step = job.kind.steps[job.kind.steps.index(job.step) + 1]
+
+    def _save_for_again(self, job: Job[Any], again: Again, *, deadline: int | None) -> bool:
+        """Save a job whose step is to run again; answer whether that is later, and the job out of our hands."""
+        later = again.after > 0
+        self._save(
+            job, waiting_host=None, wake_in=int(again.after * 1000) if later else self._lease, deadline=deadline, release=later,
+        )
+        return later
 
     def _next(self, job: Job[Any]) -> None:
         if job.step is job.kind.steps[-1]:

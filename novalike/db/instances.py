@@ -177,6 +177,13 @@ def set_task_state(session: Session, uuid: str, state: TaskState | None) -> None
         raise missing(uuid)
 
 
+def show_next(session: Session, uuid: str, *, epoch: int, state: TaskState) -> None:
+    """Show a later task_state of an instance which is of this epoch still and has one; otherwise nothing is changed."""
+    session.execute(sa.update(_INSTANCES).where(
+        _INSTANCES.c.uuid == uuid, _INSTANCES.c.epoch == epoch, _INSTANCES.c.deleted == 0, _INSTANCES.c.task_state.is_not(None),
+    ).values(task_state=state))
+
+
 def record_fault(
     session: Session, row: InstanceRow, *, code: int, message: str, details: str, now: datetime, host: str | None = None,
 ) -> None:

@@ -44,6 +44,17 @@ STEP_EVENTS = {
     ("rebuild", "prepare"): "compute_prepare_rebuild",
     ("rebuild", "replace"): "compute_replace_disks",
     ("rebuild", "spawn"): "compute_rebuild_instance",
+    ("snapshot", "copy"): "compute_copy_disk",
+    ("snapshot", "upload"): "compute_upload_image",
+    ("backup", "copy"): "compute_copy_disk",
+    ("backup", "upload"): "compute_upload_image",
+    ("shelve", "stop"): "compute_stop_instance",
+    ("shelve", "copy"): "compute_copy_disk",
+    ("shelve", "upload"): "compute_upload_image",
+    ("shelve", "offload"): "compute_shelve_offload_instance",
+    ("shelve_offload", "offload"): "compute_shelve_offload_instance",
+    ("unshelve", "spawn"): "compute_unshelve_instance",
+    ("unshelve_here", "power_on"): "compute_start_instance",
     ("change_password", "set_password"): "compute_set_admin_password",
 }
 

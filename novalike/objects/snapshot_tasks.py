@@ -71,6 +71,7 @@ class UnshelveState(BuildState):
     zone: str | None = None
     pins: bool = False
     landed: bool = False                         # it runs, and its image may be gone: there is no way back
+    lost: bool = False                           # its image is gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ RULES = [
         ("os-shelve:shelve", MEMBER_OR_ADMIN, "shelve", "Shelve a server."),
         ("os-shelve:shelve_offload", ADMIN, "shelveOffload", "Take a shelved server off its host."),
         ("os-shelve:unshelve", MEMBER_OR_ADMIN, "unshelve", "Unshelve a server."),
+        ("os-shelve:unshelve_to_host", ADMIN, "unshelve", "Unshelve a server on a named host."),
         ("os-suspend-server:suspend", MEMBER_OR_ADMIN, "suspend", "Suspend a server."),
         ("os-suspend-server:resume", MEMBER_OR_ADMIN, "resume", "Resume a server."),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from novalike import conf as conf_module
@@ -12,9 +11,9 @@ from novalike.api.services import ApiServices
 from novalike.clock import Clock, ManualClock
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
-from novalike.exception import Duplicate, Invalid, NotFound, Unavailable
-from novalike.objects.image import Image, ImageSource
+from novalike.exception import Invalid, Unavailable
 from novalike.policy import Enforcer
+from tests.fakes.images import FakeImages
 
 
 class RecordingDoorbell:
@@ -59,40 +58,6 @@ class FakeCompute:
                     return answer
                 return send
         return Client()
-
-
-class FakeImages:
-    """Images in memory, with owners."""
-
-    def __init__(self, *images: Image) -> None:
-        self.images = {image.id: image for image in images}
-
-    def add(self, image: Image) -> Image:
-        self.images[image.id] = image
-        return image
-
-    def get(self, ctxt: Any, image_id: str) -> Image:
-        image = self.images.get(image_id)
-        if image is None or not (image.visibility == "public" or image.owner == ctxt.project_id or ctxt.is_admin):
-            raise NotFound(f"Image {image_id} could not be found.")
-        return image
-
-    def list(self, ctxt: Any, *, limit: int = 1000, marker: str | None = None) -> list[Image]:
-        ids = sorted(self.images)
-        ids = ids[ids.index(marker) + 1:] if marker in ids else ids
-        return [self.images[i] for i in ids if self.images[i].visibility == "public" or self.images[i].owner == ctxt.project_id][:limit]
-
-    def source(self, ctxt: Any, image: Image) -> ImageSource:
-        return ImageSource(image_id=image.id, url=f"http://images/{image.id}", disk_format=image.disk_format or "raw")
-
-    def create(self, ctxt: Any, image: Image) -> Image:
-        if image.id in self.images:
-            raise Duplicate(f"Image {image.id} exists.")
-        return self.add(replace(image, owner=ctxt.project_id))
-
-    def delete(self, ctxt: Any, image_id: str) -> None:
-        self.get(ctxt, image_id)
-        del self.images[image_id]
 
 
 class FakeNetworks:

@@ -27,7 +27,7 @@ Prepare = Callable[[SimulatedCloud], None]
 #: What the guest of a server in this state does; servers in other states may have any.
 POWER = {
     VmState.ACTIVE: PowerState.RUNNING, VmState.RESCUED: PowerState.RUNNING, VmState.STOPPED: PowerState.SHUTDOWN,
-    VmState.PAUSED: PowerState.PAUSED, VmState.SUSPENDED: PowerState.SHUTDOWN,
+    VmState.PAUSED: PowerState.PAUSED, VmState.SUSPENDED: PowerState.SHUTDOWN, VmState.SHELVED: PowerState.SHUTDOWN,
 }
 
 
@@ -92,7 +92,14 @@ def check(cloud: SimulatedCloud, uuid: str, what: str) -> None:
     else:
         assert not guests, f"{what}: guests remain on {list(guests)}"
         assert not claimed, f"{what}: claims remain on {claimed}"
+    if server.vm_state == VmState.SHELVED_OFFLOADED:
+        assert server.host is None, what
+        assert [vif.port_id for vif in server.network_info] == ports != [], f"{what}: it keeps its ports: {ports}"
+        assert {cloud.ports.hosts[port] for port in ports} == {""}, f"{what}: its ports are bound to {cloud.ports.hosts}"
+    elif server.host is None or server.vm_state == VmState.DELETED:
         assert not ports, f"{what}: ports remain: {ports}"
+    unfinished = [image.id for image in cloud.images.images.values() if image.status != "active"]
+    assert not unfinished, f"{what}: images remain which nobody fills"
     if server.vm_state == VmState.ERROR:
         assert server.fault is not None, what
         assert server.fault.message, what

@@ -11,6 +11,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import Again, Done, Job, Resend, Step, TaskKind, Wait, changed
+from novalike.conductor.tasks.imaging import drop_image
 from novalike.conductor.tasks.orders import destroy_order
 from novalike.db import action_log, debts, deletions, hosts, mappings
 from novalike.exception import NotFound, NovalikeError, Unavailable
@@ -137,12 +138,32 @@ class Free(Step[DeleteState]):
             return Done()
 
 
+class DropImages(Step[DeleteState]):
+    """Delete what a shelved server was kept in, and images of it which were never completed."""
+
+    name = "drop_images"
+
+    def run(self, job: Job[DeleteState]) -> Done:
+        for image in job.state.images:
+            drop_image(job, image)
+        for image in job.state.new_images:
+            drop_image(job, image, unfinished=True)
+        return Done()
+
+    def overdue(self, job: Job[DeleteState]) -> Done:
+        try:
+            return self.run(job)
+        except Unavailable:
+            LOG.exception("images %s of instance %s are left to the image service", job.state.images, job.instance.uuid)
+            return Done()
+
+
 class DeleteTask(TaskKind[DeleteState]):
     """The whole delete."""
 
     kind = deletions.KIND
     state_type = DeleteState
-    steps = (Destroy(), Release(), Free())
+    steps = (Destroy(), Release(), Free(), DropImages())
     unstoppable = True
 
     def finish(self, session: Session, job: Job[DeleteState]) -> None:
