@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import statistics
+import subprocess
 import time
 import uuid
 from dataclasses import replace
@@ -26,10 +27,14 @@ from novalike.objects.secret import Secret
 from novalike.objects.states import PowerState
 from novalike.privileged import links
 from novalike.virt.driver import Driver, RescueRequest, SpawnRequest
+from novalike.virt.libvirt import qcow2
 from novalike.virt.libvirt.driver import LibvirtDriver
 from tests.factories_compute import config
 from tests.factories_instances import instance
 from tests.fakes import image_files
+from tests.fakes.volumes import Volumes
+from tests.laws.contract_devices import DeviceContract
+from tests.laws.contract_moves import MovesContract
 from tests.laws.contract_rebuild import PASSWORD, RebuildContract
 from tests.laws.driver_contract import DriverContract, DriverFixtures, eventually
 
@@ -56,7 +61,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def driver(libvirt_uri, folder):
-    return LibvirtDriver(config(folder, libvirt__connection_uri=libvirt_uri))
+    return LibvirtDriver(config(folder, libvirt__connection_uri=libvirt_uri, compute__transfer_listen="127.0.0.1"))
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +237,27 @@ def test_libvirt_finds_the_checked_in_domains_valid(libvirt_uri, shape):
     connection.close()
 
 
+class TestLibvirtDevices(LibvirtGuests, DeviceContract):
+    @pytest.fixture
+    def driver(self, libvirt_uri, folder):
+        # A guest which boots does not listen: it is asked often.
+        return LibvirtDriver(config(
+            folder, libvirt__connection_uri=libvirt_uri, libvirt__device_detach_timeout=2, libvirt__device_detach_attempts=30,
+        ))
+
+    @pytest.fixture
+    def volumes(self, tmp_path):
+        made = Volumes(folder=tmp_path)
+        yield made
+        made.close()
+
+    def macs(self, driver: LibvirtDriver, server: Instance) -> list[str]:
+        return [mac.get("address") for mac in self.shown(server).iterfind("devices/interface/mac")]
+
+    def volumes_seen(self, driver: LibvirtDriver, server: Instance) -> list[str]:
+        return [serial.text for serial in self.shown(server).iterfind("devices/disk/serial")]
+
+
 @pytest.fixture
 def started(driver):
     driver.start(lambda *_: None)
@@ -321,3 +347,43 @@ def test_the_image_is_what_the_service_announced(images, tiny_image, started, se
     started.spawn(kernel_request(server, images))
     name = hashlib.sha1(b"tiny.vmlinuz").hexdigest()
     assert (folder / "instances" / "_base" / name).read_bytes() == (tiny_image / "tiny.vmlinuz").read_bytes()
+
+
+class TestLibvirtMoves(LibvirtGuests, MovesContract):
+    """The other host has folders of its own, and the same libvirtd: what two of those do, test_resize.py shows."""
+
+    MARK_AT, MARK = 900 << 20, "0x5a"
+
+    @pytest.fixture
+    def other(self, libvirt_uri, tmp_path):
+        made = LibvirtDriver(config(tmp_path / "other", libvirt__connection_uri=libvirt_uri))
+        made.start(lambda guest_uuid, state: None)
+        yield made
+        made.stop()
+
+    def mark(self, driver: LibvirtDriver, server: Instance) -> None:
+        self._qemu_io(driver, server, f"write -P {self.MARK} {self.MARK_AT} 64k")
+
+    def is_marked(self, driver: LibvirtDriver, server: Instance) -> bool:
+        return "verification failed" not in self._qemu_io(driver, server, f"read -P {self.MARK} {self.MARK_AT} 64k")
+
+    @staticmethod
+    def _qemu_io(driver: LibvirtDriver, server: Instance, command: str) -> str:
+        disk = driver._disks.file(server.uuid, "disk")
+        return subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, disk], capture_output=True, text=True, check=True).stdout
+
+    def size_of(self, driver: LibvirtDriver, server: Instance) -> tuple[int, int]:
+        header = qcow2.header(driver._disks.file(server.uuid, "disk"))
+        return int(self.shown(server).findtext("memory")) >> 10, header.virtual_size >> 30
+
+    def test_another_host_fetches_the_image_too(self, marked, other, server, request_, larger):
+        offer = self.out(marked, request_, ticket=Secret("a ticket"), ticket_seconds=60)
+        cache = Path(other._disks.instances_path) / "_base"
+        assert not cache.exists()
+        self.fetch(other, larger, offer, ticket=Secret("a ticket"))
+        [image] = [file for file in cache.iterdir() if not file.suffix]
+        assert qcow2.backing_file(other._disks.file(server.uuid, "disk")) == str(image)
+        assert (Path(other._disks.folder(server.uuid)) / "kernel").stat().st_size > 1 << 20
+        swap = Path(other._disks.folder(server.uuid)) / "disk.swap"
+        assert swap.stat().st_size == 8 << 20, "swap is made anew, of the new flavor's size"
+        other.destroy(server.uuid, server.name, request_.vifs)

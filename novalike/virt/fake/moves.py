@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -27,15 +28,15 @@ class MovedGuests(FakeCore):
             guest = self._defined(uuid)
             hypervisor.drop(uuid, *(piece for piece in guest.pieces if not piece.startswith("disk:")))
             hypervisor.rename(uuid, _aside(uuid))
-        return json.dumps({"disks": hypervisor.guest(_aside(uuid)).disks})
+        return json.dumps({"disks": hypervisor.guest(_aside(uuid)).disks, "for": _whom(ticket)})
 
     def fetch(
         self, request: SpawnRequest, offer: str, *, ticket: Secret | None, local: bool, go_on: Callable[[], None],
     ) -> None:
         instance, hypervisor = request.instance, self.hypervisor
         self._faults.strike("fetch", names_of(instance))
-        if local != (ticket is None):
-            raise BuildFailed("Disks of another host are fetched with a ticket, and one's own without.", retry=False)
+        if not local and (ticket is None or json.loads(offer)["for"] != _whom(ticket)):
+            raise BuildFailed("The server's host does not hand out its disks.")
         made = hypervisor.find(instance.uuid)
         if made is not None and made.defined:
             return                               # it has arrived: a late order
@@ -112,3 +113,8 @@ class MovedGuests(FakeCore):
 
 def _aside(uuid: str) -> str:
     return f"{uuid}_resize"
+
+
+def _whom(ticket: Secret | None) -> str | None:
+    """Answer who may have the disks of an offer: whoever holds the ticket with this hash."""
+    return hashlib.sha256(ticket.reveal().encode()).hexdigest() if ticket is not None else None

@@ -16,18 +16,18 @@ from oslo_config import cfg
 
 from novalike import metadata
 from novalike.clock import Clock
-from novalike.exception import BuildFailed, NotFound, NovalikeError, Unavailable
+from novalike.exception import BuildFailed, Fenced, NotFound, NovalikeError, Unavailable
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.network_info import Vif
 from novalike.objects.states import PowerState
 from novalike.virt.driver import Guest, PowerListener, SpawnRequest
-from novalike.virt.libvirt import accelerator, configdrive, console, demands, guest, inventory, vif
+from novalike.virt.libvirt import accelerator, configdrive, console, demands, guest, inventory, secrets, vif, volumes
 from novalike.virt.libvirt.disks import Disks
 from novalike.virt.libvirt.events import PowerEvents
 from novalike.virt.libvirt.host import Host
 from novalike.virt.libvirt.images import ImageCache
-from novalike.virt.libvirt.machine import Files, HostChoices, cpu, machine
+from novalike.virt.libvirt.machine import PCIE_PORTS, Files, HostChoices, cpu, machine
 from novalike.virt.libvirt.serial_ports import SerialPorts
 from novalike.virt.libvirt.xml.graphics import Spice
 
@@ -304,10 +304,10 @@ def failures() -> Iterator[None]:
 
 @contextlib.contextmanager
 def build_failures() -> Iterator[None]:
-    """Let nothing but BuildFailed out of a build."""
+    """Let nothing but BuildFailed out of a build, and Fenced for one that is not wanted any more."""
     try:
         yield
-    except BuildFailed:
+    except (BuildFailed, Fenced):
         raise
     except libvirt.libvirtError as error:
         LOG.warning("libvirt refused a guest: %s", error)

@@ -114,6 +114,7 @@ class Offers:
         if self._server is None:
             self._server = self._listen()
         known = {"port": self._server.server_address[1], "offers": {uuid: asdict(offer) for uuid, offer in self._offers.items()}}
+        os.makedirs(os.path.dirname(self._record), exist_ok=True)
         descriptor = os.open(f"{self._record}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(known, file)
