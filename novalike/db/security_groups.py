@@ -84,6 +84,11 @@ def named(session: Session, project_id: str, names_or_ids: Iterable[str]) -> lis
     return _groups(session, list(session.execute(query)))
 
 
+def by_ids(session: Session, group_ids: Iterable[str]) -> list[SecurityGroup]:
+    """Answer groups by id, in no order; those which are gone are left out."""
+    return _groups(session, list(session.execute(sa.select(_GROUPS).where(_GROUPS.c.id.in_(sorted(group_ids))))))
+
+
 def default_of(session: Session, project_id: str) -> SecurityGroup | None:
     """Answer a project's default group, if it was made yet."""
     rows = list(session.execute(sa.select(_GROUPS).where(_GROUPS.c.default_of == project_id)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from novalike.context import RequestContext
 from novalike.objects.instance import Instance
+from novalike.objects.network import SecurityGroup
 from novalike.objects.network_info import RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
@@ -63,6 +65,26 @@ class NetworkClient(Protocol):
 
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """Delete the ports made for the instance and unbind those its user brought. Fine when there are none."""
+        ...
+
+    def security_groups(self, caller: Caller, instance_uuid: str) -> tuple[SecurityGroup, ...]:
+        """Answer the security groups which the instance's ports are in, by name."""
+        ...
+
+    def groups_by_id(self, caller: Caller, group_ids: Collection[str]) -> dict[str, SecurityGroup]:
+        """Answer security groups by id, whose ever they are; those which are gone are left out."""
+        ...
+
+    def add_security_group(self, caller: Caller, instance_uuid: str, group: str) -> None:
+        """Put every port of the instance into one more group of the caller's project, by name or id. Fine when they are in it.
+
+        Raises NotFound (the group; the instance has no ports), Conflict (an ambiguous name), Invalid (a port without addresses
+        or port security; the others are in it then).
+        """
+        ...
+
+    def remove_security_group(self, caller: Caller, instance_uuid: str, group: str) -> None:
+        """Take the instance's ports out of a group. Raises NotFound when none is in it, and as add_security_group."""
         ...
 
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:

@@ -16,6 +16,7 @@ from oslo_config import cfg
 
 from novalike.context import RequestContext
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
+from novalike.network.neutron_groups import NeutronGroups
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
 from novalike.objects.tasks import Caller
@@ -53,7 +54,7 @@ def connect(conf: cfg.ConfigOpts) -> Send:
     return send
 
 
-class NeutronClient:
+class NeutronClient(NeutronGroups):
     """Implements network.client.NetworkClient. `send` is what `connect` answers (or a test's)."""
 
     def __init__(self, send: Send) -> None:

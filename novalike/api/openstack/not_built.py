@@ -128,9 +128,6 @@ GROUPS = (
     Group(NOT_BUILT, "live migration", _actions(f"{_OF_SERVER}/migrations/{{id}}", "force_complete"), since="2.22"),
     Group(NOT_BUILT, "evacuation", _actions(_SERVER, "evacuate")),
     Group(NOT_BUILT, "network injection", _actions(_SERVER, "injectNetworkInfo")),
-    Group(NOT_BUILT, "security groups of servers", (
-        *_actions(_SERVER, "addSecurityGroup removeSecurityGroup"), *_of(f"{_OF_SERVER}/os-security-groups", "GET"),
-    )),
     Group(NOT_BUILT, "shares", (
         *_of(f"{_OF_SERVER}/shares", "GET POST"), *_of(f"{_OF_SERVER}/shares/{{id}}", "GET DELETE"),
     ), since="2.97"),

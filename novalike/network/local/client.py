@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,12 @@ from novalike.context import RequestContext
 from novalike.db import networks, ports, security_groups
 from novalike.db.network_listing import Listing
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota
-from novalike.network.local import groups, ranges, vifs
+from novalike.network.local import groups, memberships, ranges, vifs
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.ports import make
 from novalike.network.local.store import Change, Store, own, visible_network, visible_port
 from novalike.objects.instance import Instance
-from novalike.objects.network import Network, NetworkSubnet, Port
+from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
 from novalike.objects.network_info import RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
@@ -182,6 +182,22 @@ class LocalNetworkClient:
             if not port.owned:
                 unbound = {"host": "", "device_id": "", "device_owner": "", "dns_name": "", "nic": 0, "tag": None, "status": "DOWN"}
                 ports.update(change.session, port.id, unbound, change.now)
+
+    def security_groups(self, caller: Caller, instance_uuid: str) -> tuple[SecurityGroup, ...]:
+        """See NetworkClient."""
+        return self._store.database.fetch(memberships.of_server, instance_uuid)
+
+    def groups_by_id(self, caller: Caller, group_ids: Collection[str]) -> dict[str, SecurityGroup]:
+        """See NetworkClient."""
+        return self._store.database.fetch(memberships.by_id, group_ids)
+
+    def add_security_group(self, caller: Caller, instance_uuid: str, group: str) -> None:
+        """See NetworkClient."""
+        memberships.refuse(self._store.change(memberships.add, caller.project_id, instance_uuid, group))
+
+    def remove_security_group(self, caller: Caller, instance_uuid: str, group: str) -> None:
+        """See NetworkClient."""
+        self._store.change(memberships.remove, caller.project_id, instance_uuid, group)
 
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
         """See NetworkClient."""
