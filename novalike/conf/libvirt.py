@@ -59,6 +59,11 @@ OPTIONS = [
     )),
     cfg.StrOpt("rescue_kernel_id", help="Kernel image for rescues whose image names none. Not set: the server's own."),
     cfg.StrOpt("rescue_ramdisk_id", help="Ramdisk image for rescues whose image names none. Not set: the server's own."),
-    cfg.IntOpt("num_pcie_ports", default=0, min=0, max=28, help="PCIe ports for hot plugging on q35; 0: libvirt's choice."),
+    cfg.IntOpt("num_pcie_ports", default=0, min=0, max=28, help=(
+        "PCIe ports of q35 machines; each device of the machine takes one, and those left are for hot plugging. 0: 24. "
+        "(Nova: libvirt's choice, which leaves one.)"
+    )),
+    cfg.IntOpt("device_detach_attempts", default=8, min=1, help="How often a guest is asked to let go of a device."),
+    cfg.IntOpt("device_detach_timeout", default=20, min=1, help="Seconds for which a guest is waited for each time."),
     cfg.IntOpt("connect_timeout", default=10, min=1, help="Seconds to wait for a libvirtd which restarts before work fails. (Ours.)"),
 ]

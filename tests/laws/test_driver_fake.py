@@ -11,6 +11,8 @@ from novalike.objects.instance import Instance
 from novalike.virt.driver import Driver, RescueRequest, SpawnRequest
 from novalike.virt.fake import FakeDriver
 from tests.factories_compute import config, vif
+from tests.fakes.volumes import Volumes
+from tests.laws.contract_devices import DeviceContract
 from tests.laws.contract_rebuild import PASSWORD, RebuildContract, with_agent
 from tests.laws.driver_contract import DriverContract
 
@@ -53,3 +55,22 @@ class TestFakeRebuilds(RebuildContract):
         started.spawn(with_agent(request_))
         started.set_password(request_.instance.uuid, "root", PASSWORD)
         assert started.lets_in(request_.instance.uuid, "root", PASSWORD)
+
+
+class TestFakeDevices(DeviceContract):
+    @pytest.fixture
+    def driver(self, tmp_path):
+        return FakeDriver(config(tmp_path))
+
+    @pytest.fixture
+    def volumes(self):
+        return Volumes()
+
+    def request_for(self, server: Instance) -> SpawnRequest:
+        return SpawnRequest(instance=server, vifs=(vif(1),))
+
+    def macs(self, driver: FakeDriver, server: Instance) -> list[str]:
+        return list(driver.hypervisor.guest(server.uuid).facts["macs"])
+
+    def volumes_seen(self, driver: FakeDriver, server: Instance) -> list[str]:
+        return [facts["volume_id"] for facts in driver.hypervisor.guest(server.uuid).facts["volumes"].values()]

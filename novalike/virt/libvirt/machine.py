@@ -89,6 +89,7 @@ def machine(
     volume_disks = _volumes(request, demands, host, {disk.target for disk in disks})
     devices: list[Device] = [*disks, *volume_disks, *_controllers(demands, (*disks, *volume_disks))]
     if "q35" in machine_type:
+        devices += [Controller(type="pci", model="pcie-root", index=0)]
         devices += [Controller(type="pci", model="pcie-root-port")] * host.pcie_ports
     devices += [interface(vif, demands) for vif in request.vifs]
     devices += list(_consoles(demands, files, host, serial_ports))

@@ -1,5 +1,6 @@
 """Domain XML of a few shapes, as checked-in text. Write it anew with NOVALIKE_WRITE_EXPECTED=1 and read the difference."""
 
+import json
 import os
 from dataclasses import replace
 from datetime import datetime
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from novalike.exception import BuildFailed
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import FixedIp, Vif
+from novalike.objects.secret import Secret
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import demands
+from novalike.virt.libvirt import demands, volumes
 from novalike.virt.libvirt.disks import DiskFile
 from novalike.virt.libvirt.machine import Files, HostChoices, machine
 from tests.factories_instances import SMALL, instance
@@ -38,8 +41,30 @@ def server(properties=None, **flavor):
     )
 
 
-def render(of, files, host, vifs=(VIF,), **options):
-    request = SpawnRequest(instance=of, vifs=vifs)
+def volume(number, kind, *, device, **given):
+    """A volume with this connection."""
+    return BlockDevice(
+        uuid=f"{number:08d}-0000-4000-8000-000000000000", source_type="volume", destination_type="volume", device_name=device,
+        volume_id=f"{number:08d}-1111-4111-8111-111111111111", connection=Secret(json.dumps({"driver_volume_type": kind, "data": given})),
+    )
+
+
+ISCSI = {
+    "target_portal": "192.0.2.5:3260", "target_iqn": "iqn.2010-10.org.openstack:volume-1", "target_lun": 1, "auth_method": "CHAP",
+    "auth_username": "me", "auth_password": "do not tell",
+}
+VOLUMES = (
+    volume(2, "iscsi", device="/dev/vdd", **ISCSI, qos_specs={"total_iops_sec": "500"}),
+    volume(1, "nbd", device="/dev/vdb", host="127.0.0.1", port=10811, export="vol"),
+    volume(3, "rbd", device="/dev/vdc", name="volumes/three", hosts=["192.0.2.7", "192.0.2.8"], ports=["6789", 6789], auth_enabled=True,
+           auth_username="cinder", secret_uuid="22222222-0000-4000-8000-000000000000"),
+    volume(4, "local", device="/dev/vda", device_path="/dev/mapper/four", access_mode="ro", discard=True),
+    volume(5, "nbd", device="/dev/sdb", socket="/run/nbd.sock", export="five", format="qcow2"),
+)
+
+
+def render(of, files, host, vifs=(VIF,), disks=(), **options):
+    request = SpawnRequest(instance=of, vifs=vifs, block_devices=disks)
     return machine(request, demands.of(of), files, host, made=MADE, **options)
 
 
@@ -54,6 +79,8 @@ SHAPES = {
                 "hw:cpu_sockets": "1", "quota:cpu_shares": "512", "quota:cpu_quota": "20000", "quota:disk_total_iops_sec": "500",
                 "hw_rng:rate_bytes": "1024", "hw_rng:rate_period": "1000"}),
         Files(folder=FOLDER, disks=(ROOT, EPHEMERAL, SWAP, CONFIG)), HARDWARE),
+    "volumes": lambda: render(
+        server({"hw_machine_type": "q35"}), Files(folder=FOLDER, disks=(ROOT, CONFIG)), replace(EMULATED, pcie_ports=3), disks=VOLUMES),
     "bare": lambda: render(
         server({"hw_pointer_model": "ps2mouse"}, extra_specs={"hw_rng:allowed": "false"}), Files(folder=FOLDER, disks=(ROOT,)),
         replace(EMULATED, vnc_listen=None, stats_period=0, tb_cache_mb=0, serial="", cpu_mode="none"), vifs=()),
@@ -103,3 +130,24 @@ def test_text_which_xml_cannot_carry_does_not_break_it():
 def test_a_port_without_a_bridge_is_refused():
     with pytest.raises(BuildFailed, match="bridge"):
         render(server(), Files(folder=FOLDER, disks=(ROOT,)), EMULATED, vifs=(replace(VIF, bridge=None),))
+
+
+def test_a_password_is_never_in_the_definition():
+    domain, _ = SHAPES["volumes"]()
+    assert "do not tell" not in domain.text()
+    login = volumes.login("11111111-2222-4333-8444-555555555555", VOLUMES[0])
+    assert (login.kind, login.password) == ("iscsi", b"do not tell")
+    assert login.secret in domain.text()
+    assert "tell" not in repr(login)
+
+
+@pytest.mark.parametrize("disk", [
+    volume(1, "fibre_channel", device="/dev/vdb"), volume(1, "nbd", device="/dev/vdb", host="h"),
+    volume(1, "iscsi", device="/dev/vdb"), volume(1, "nbd", device="/dev/vdb", host="h", port=1, export="e", encrypted=True),
+    replace(volume(1, "nbd", device="/dev/vdb"), connection=None), replace(volume(1, "nbd", device="/dev/vdb"), connection=Secret("{no")),
+    volume(1, "rbd", device="/dev/vdb", name="a/b", hosts=[], ports=[], auth_enabled=True, keyring="?"),
+], ids=["unknown kind", "lacks something", "lacks all", "encrypted", "no connection", "malformed", "malformed key"])
+def test_connections_which_no_disk_can_be_made_of(disk):
+    with pytest.raises(BuildFailed) as refused:
+        volumes.disk("11111111-2222-4333-8444-555555555555", disk, target="vdb", bus="virtio")
+    assert "{no" not in str(refused.value) + refused.value.details
