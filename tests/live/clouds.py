@@ -24,7 +24,7 @@ from devstack.stack import Stack
 from novalike import conf as configuration
 from novalike.agents.network import names
 from novalike.db import audit, connections
-from novalike.db.models.hosts import ClaimRow, HostDebtRow
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow
 from novalike.db.models.networks import NetworkRow, PortRow
 from novalike.hardware.capacity import Ratios
 
@@ -181,7 +181,7 @@ class Cloud:
         if self.stack.settings.driver == "fake":
             yield from self._fake_guests(live)
         else:
-            yield from self._guests(live)
+            yield from self._guests()
             yield from self._network_pieces()
 
     def _fake_guests(self, live: set[str]) -> Iterator[str]:
@@ -193,18 +193,32 @@ class Cloud:
                 connection.close()
             yield from (f"guest {uuid} in {file}" for uuid in found - live)
 
-    def _guests(self, live: set[str]) -> Iterator[str]:
-        found = set(self.virsh("list", "--all", "--uuid").split())
-        yield from (f"domain {uuid}" for uuid in found - live)
-        for folder in self.state.glob("*/instances/*"):
-            if not folder.name.startswith(("_", ".")) and folder.name not in live and folder.name not in ("locks", "compute_nodes"):
-                yield f"files {folder}: {[file.name for file in folder.iterdir()] if folder.is_dir() else ''}"
+    def _guests(self) -> Iterator[str]:
+        """Answer domains and files which no claim on their host is for; what a move put aside belongs to the other claim."""
+        with next(iter(self.cells)).read() as session:
+            claims = session.execute(
+                sa.select(ComputeNodeRow.host, ClaimRow.instance_uuid).join(ComputeNodeRow, ComputeNodeRow.id == ClaimRow.compute_node_id),
+            ).all()
+        for number in range(1, self.stack.settings.computes + 1):
+            host = f"node{number}"
+            live = [uuid for on, uuid in claims if on == host]
+            yield from (f"domain {uuid} on {host}" for uuid in set(self.virsh("list", "--all", "--uuid", node=number).split()) - set(live))
+            moved = {f"{uuid}_resize" for on, uuid in claims if len([one for _, one in claims if one == uuid]) > 1}
+            home = "cloud" if self.stack.settings.shape == "embedded" else f"compute{number}"
+            for folder in self.state.glob(f"{home}/instances/*"):
+                known = {*live, *moved, "locks", "compute_nodes"}
+                if not folder.name.startswith(("_", ".")) and folder.name not in known:
+                    yield f"files {folder}: {[file.name for file in folder.iterdir()] if folder.is_dir() else ''}"
 
     def _network_pieces(self) -> Iterator[str]:
         ports = self.cells.shared.fetch(lambda session: set(session.scalars(sa.select(PortRow.mac_address))))
         networks = self.cells.shared.fetch(lambda session: list(session.scalars(sa.select(NetworkRow.id))))
         bridges = {f"{names.BRIDGE}{names.short(network)}" for network in networks}     # other clouds may have theirs here
-        shown = json.loads(subprocess.run([*self.stack.enter(), "ip", "-j", "link"], capture_output=True, text=True, check=True).stdout)
+        shown = [
+            link for number in range(1, self.stack.settings.computes + 1) for link in json.loads(subprocess.run(
+                [*self.stack.enter(number), "ip", "-j", "link"], capture_output=True, text=True, check=True,
+            ).stdout)
+        ]
         for link in shown:
             if link["ifname"].startswith("tap") and link.get("master") in bridges:
                 mac = "fa" + link["address"][2:]                      # libvirt gives a tap its guest's address, with fe in front
@@ -216,7 +230,7 @@ class Cloud:
                 if len(words) >= 4 and words[1] not in ports and words[0] != "duid":
                     yield f"DHCP lease {line} in {leases}"
 
-    def virsh(self, *words: str) -> str:
-        """Run virsh on the cloud's libvirtd."""
-        uri = f"qemu:///system?socket={self.state}/node1/libvirt/run/libvirt-sock"
+    def virsh(self, *words: str, node: int = 1) -> str:
+        """Run virsh on the libvirtd of a compute host."""
+        uri = f"qemu:///system?socket={self.state}/node{node}/libvirt/run/libvirt-sock"
         return subprocess.run(["virsh", "-q", "-c", uri, *words], capture_output=True, text=True, check=True, timeout=30).stdout

@@ -113,6 +113,13 @@ def single_guests(guest) -> Iterator[Cloud]:
     yield from _running(Settings(shape="single", driver="libvirt", apart=True, ports=free_ports(), options=SOON))
 
 
+@pytest.fixture(scope="module")
+def two_nodes(guest) -> Iterator[Cloud]:
+    """A cloud whose two hypervisors are pretended machines of their own, with real guests."""
+    _need_libvirt()
+    yield from _running(Settings(shape="single", driver="libvirt", computes=2, ports=free_ports(), options=SOON))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Show what was measured."""
     if MEASURED:

@@ -46,10 +46,18 @@ class Guest:
     id: str
     address: str
 
+    @property
+    def node(self) -> int:
+        """The number of the compute host where it is now."""
+        cloud = self.world.cloud
+        if cloud.stack.settings.computes == 1:
+            return 1
+        return int(cloud.admin.compute.get_server(self.id).compute_host.removeprefix("node"))
+
     def run(self, command: str, *, seconds: float = 60) -> str:
         """Run a command in the guest as soon as it lets us in."""
         ssh = [
-            *self.world.cloud.stack.enter(), "ssh", "-i", str(self.world.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+            *self.world.cloud.stack.enter(self.node), "ssh", "-i", str(self.world.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
             "-o", "ConnectTimeout=2", "-o", "BatchMode=yes", f"root@{self.address}", command,
         ]
         give_up = time.monotonic() + seconds
