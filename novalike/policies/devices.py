@@ -32,6 +32,11 @@ RULES = [
         ("PUT", f"{_VOLUMES}/{{volume_id}}"),
     ),
     operation(
+        f"{_API}:os-volumes-attachments:update_or_swap",
+        f"rule:{_API}:os-volumes-attachments:update or rule:{_API}:os-volumes-attachments:swap",
+        "Either of both: which one it is stands in the body.", ("PUT", f"{_VOLUMES}/{{volume_id}}"),
+    ),
+    operation(
         f"{_API}:os-volumes-attachments:delete", MEMBER_OR_ADMIN, "Detach a volume from a server.",
         ("DELETE", f"{_VOLUMES}/{{volume_id}}"),
     ),

@@ -31,12 +31,13 @@ class Servers:
         """Answer the database which holds a server. Raises NotFound."""
         return self._services.cells.of_instance(uuid)
 
-    def get(self, ctxt: RequestContext, uuid: str, *, deleted: bool = False) -> Instance:
-        """Answer a server; one of another project is found by admins only. Raises NotFound."""
+    def get(self, ctxt: RequestContext, uuid: str, *, deleted: bool = False, everywhere: bool = False) -> Instance:
+        """Answer a server; one of another project is found by admins only, or by any caller `everywhere`. Raises NotFound."""
         if not 0 < len(uuid) <= 36:
             raise NotFound(f"Instance {uuid[:255]} could not be found.")
+        project_id = None if ctxt.is_admin or everywhere else ctxt.project_id or ""
         with self.cell_of(uuid).read() as session:
-            return instances.get(session, uuid, project_id=None if ctxt.is_admin else ctxt.project_id or "", deleted=deleted)
+            return instances.get(session, uuid, project_id=project_id, deleted=deleted)
 
     def change(
         self, ctxt: RequestContext, uuid: str, apply: Callable[[Instance], dict[str, Any]], *, action: str | None = None,
