@@ -1,8 +1,6 @@
 """Every operation of Nova's table: it is there in its versions, and 404 outside of them."""
 
 from collections import defaultdict
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -12,31 +10,10 @@ from novalike.api.openstack import microversions, not_built
 from novalike.api.openstack.microversions import text
 from novalike.db.engine import Database
 from tests import schema
+from tests.api import facts
 from tests.fakes import services as fakes
 
-
-class Row(NamedTuple):
-    method: str
-    path: str
-    action: str
-    since: str
-    until: str
-    kind: str
-
-    @property
-    def key(self):
-        return not_built.key(self.method, self.path, self.action)
-
-    def __str__(self):
-        return " ".join(filter(None, self[:3]))
-
-
-ROWS = [
-    Row(*line.split("\t")) for line in (Path(__file__).parent / "data" / "operations.tsv").read_text().splitlines()
-    if not line.startswith("#")
-]
-#: Before 2.53 the last element of this path was a word, and each word has a row of its own.
-BY_WORD = ("PUT", "/os-services/{}", "")
+ROWS = facts.rows()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +51,7 @@ def test_every_operation_has_its_versions(table):
         served[not_built.key(route.method, route.path, route.action)] |= versions(route.since, route.until)
     wrong = []
     for row in ROWS:
-        wanted = versions("2.53" if row.key == BY_WORD else row.since, row.until)
+        wanted = versions("2.53" if row.key == facts.BY_WORD else row.since, row.until)
         if served[row.key] != wanted:
             wrong.append(f"{row}: served at {span(served[row.key])}, not at {span(wanted)}")
     assert not wrong, "\n".join(wrong)
@@ -126,8 +103,8 @@ def test_what_nova_removed_answers_410(member, row):
 
 @pytest.mark.parametrize("line", [o for o in not_built.operations() if o.kind != not_built.GONE], ids=lambda o: f"{o.method} {o.path} {o.action}")
 def test_what_is_not_built_says_so(member, line):
-    row = Row(line.method, line.path, line.action or "", line.since or "2.1", line.until or "", "")
-    answer = ask(member, row, row.since)
+    row = facts.by_key()[not_built.key(line.method, line.path, line.action)]
+    answer = ask(member, row, line.since or "2.1")
     expected = {not_built.NOT_BUILT: (501, "notImplemented"), not_built.REFUSED: (400, "badRequest")}[line.kind]
     assert (answer.status, next(iter(answer.json))) == expected
     assert line.feature in answer.fault

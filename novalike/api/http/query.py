@@ -54,13 +54,22 @@ class Query:
                 values[name] = given.getall(name)
             else:
                 unknown.append(name)
-        if unknown and self._refuses(version):
+        if unknown and self.refuses(version):
             names = ", ".join(f"'{name[:255]}'" for name in sorted(unknown))
             raise Invalid(f"Additional properties are not allowed ({names} {'was' if len(unknown) == 1 else 'were'} unexpected)")
         schema.check(self._object, version, values, query=True)
         return values
 
-    def _refuses(self, version: Version) -> bool:
+    def names(self, version: Version) -> set[str]:
+        """Answer the parameters which a version knows."""
+        return {name for name, choices in self._parameters.items() if any(within(version, p.since, p.until) for p in choices)}
+
+    def at(self, version: Version) -> dict[str, Any]:
+        """Answer plain JSON Schema of a parsed query string: each parameter's values are a list."""
+        return self._object.at(version)
+
+    def refuses(self, version: Version) -> bool:
+        """Tell whether a version refuses parameters which it does not know, instead of ignoring them."""
         if self._unknown in {"ignored", "refused"}:
             return self._unknown == "refused"
         return within(version, self._unknown, None)

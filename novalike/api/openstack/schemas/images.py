@@ -6,5 +6,5 @@ from novalike.api.http.query import INTEGER, TEXT, Parameter, Query
 
 LIST_QUERY = Query({
     **{name: Parameter(TEXT) for name in ("name", "status", "changes-since", "server", "type", "marker")},
-    **{name: Parameter(INTEGER) for name in ("minRam", "minDisk", "limit", "page_size")},
+    **{name: Parameter(INTEGER) for name in ("minRam", "minDisk", "limit", "page_size", "offset")},
 })
