@@ -105,10 +105,21 @@ class Wiring:
 
     @cached_property
     def volumes(self) -> Any:
-        """The volume.client.VolumeClient."""
+        """The volume.client.VolumeClient which [volume]client names. Raises cfg.Error when there is none of that name."""
+        from importlib import metadata
+
         from novalike.volume.client import NoVolumes
 
-        return NoVolumes()
+        name = self.conf.volume.client
+        if not name:
+            return NoVolumes()
+        module, colon, attribute = name.partition(":")
+        if colon:
+            return getattr(importlib.import_module(module), attribute)(self.conf)
+        found = next(iter(metadata.entry_points(group="novalike.volume_clients", name=name)), None)
+        if found is None:
+            raise cfg.Error(f"There is no [volume]client {name!r}")
+        return found.load()(self.conf)
 
     def _compute(self, interface: type, host: str) -> Any:
         return engine.client(interface, self.transport, server=host)

@@ -33,8 +33,13 @@ class HostInventory:
     def collect(self) -> Inventory:
         """Answer what the driver has found, with what the operator reserves and over-commits."""
         conf = self._host.conf
+        found = self._host.driver.inventory()
+        connector = {
+            "ip": conf.my_block_storage_ip or conf.my_ip, "host": self._host.name, "platform": os.uname().machine, "os_type": "linux",
+            **found.connector,
+        }
         return replace(
-            self._host.driver.inventory(), host=self._host.name, uuid=self._uuid, rpc_version=Build.version,
+            found, connector=connector, host=self._host.name, uuid=self._uuid, rpc_version=Build.version,
             reserved_vcpus=conf.reserved_host_cpus, reserved_memory_mb=conf.reserved_host_memory_mb,
             reserved_disk_gb=-(-conf.reserved_host_disk_mb // 1024),
             cpu_allocation_ratio=conf.cpu_allocation_ratio or conf.initial_cpu_allocation_ratio,

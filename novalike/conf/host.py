@@ -16,5 +16,6 @@ OPTIONS = [
     cfg.HostAddressOpt(
         "my_ip", default=netutils.get_my_ipv4(), sample_default="<address of this host>", help="Address of this host.",
     ),
+    cfg.HostAddressOpt("my_block_storage_ip", help="Address of this host for volumes. Not set: my_ip."),
     cfg.StrOpt("state_path", default="/var/lib/novalike", help="Folder below which daemons keep what must survive a restart."),
 ]

@@ -1,20 +1,25 @@
 """A small volume service which works: its volumes are files, its exports (if wanted) real NBD servers.
 
 It survives every crash of a conductor. What it holds can be asserted: the volumes' states, who has which, what is exported.
+With a folder all of that is kept there, for as many processes as want it: [volume]client = tests.fakes.volumes:from_environment.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import json
+import os
 import shutil
+import signal
 import socket
-import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from novalike.exception import Conflict, Invalid, NotFound, Unavailable
 from novalike.objects.secret import Secret
@@ -35,10 +40,37 @@ class Attachment:
 
 @dataclass
 class Export:
-    """An NBD server of one volume."""
+    """An NBD server of one volume: its process, when there is one."""
 
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    pid: int | None = None
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _shared(method: F) -> F:
+    """Let one caller in at a time, whichever process it is, with what the one before left."""
+    @functools.wraps(method)
+    def alone(self: Volumes, *arguments: Any, **more: Any) -> Any:
+        with self.lock:
+            if self.folder is None or self.inside:
+                return method(self, *arguments, **more)
+            with open(self.folder / "lock", "w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.inside = True
+                try:
+                    self._load()
+                    return method(self, *arguments, **more)
+                finally:
+                    self.inside = False
+                    self._save()
+    return alone  # type: ignore[return-value]
+
+
+def from_environment(conf: Any) -> Volumes:
+    """Answer the volume service of a cloud which a test brought up: kept in the folder `volumes` of its state."""
+    return Volumes(folder=Path(os.environ["NOVALIKE_TEST_VOLUMES"]))
 
 
 @dataclass
@@ -55,7 +87,10 @@ class Volumes:
     exports: dict[str, Export] = field(default_factory=dict)
     away: bool = False                           # it does not answer
     refuses: set[str] = field(default_factory=set)   # methods which it refuses for good
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    inside: bool = False                         # this process holds the folder's lock
 
+    @_shared
     def make(self, *, project_id: str = "p1", size_gb: int = 1, **values: Any) -> str:
         """Make a volume; answer its id."""
         volume = Volume(id=str(uuid.uuid4()), project_id=project_id, size_gb=size_gb, status="available", **values)
@@ -65,10 +100,17 @@ class Volumes:
                 file.truncate(size_gb << 30)
         return volume.id
 
+    @_shared
     def held_by(self, instance_uuid: str) -> list[str]:
         """Answer the ids of volumes which a server holds."""
         return sorted(found.volume_id for found in self.attachments.values() if found.instance_uuid == instance_uuid)
 
+    @_shared
+    def shown(self) -> dict[str, Volume]:
+        """Answer the volumes as they are now."""
+        return dict(self.volumes)
+
+    @_shared
     def close(self) -> None:
         """End all exports."""
         for volume_id in list(self.exports):
@@ -76,13 +118,15 @@ class Volumes:
 
     # -- what VolumeClient says
 
+    @_shared
     def get(self, ctxt: Any, volume_id: str) -> Volume:
         self._answer("get")
         volume = self.volumes.get(volume_id)
-        if volume is None or (volume.project_id != ctxt.project_id and not ctxt.is_admin):
+        if volume is None or (volume.project_id not in ("", ctxt.project_id) and not ctxt.is_admin):
             raise NotFound(f"Volume {volume_id} could not be found.")
         return volume
 
+    @_shared
     def reserve(self, caller: Caller, volume_id: str, instance_uuid: str) -> str:
         self._answer("reserve")
         volume = self._volume(volume_id)
@@ -98,6 +142,7 @@ class Volumes:
         self.point("after reserving")
         return made.id
 
+    @_shared
     def connect(self, caller: Caller, attachment_id: str, connector: Mapping[str, str], *, device: str | None = None) -> Secret:
         self._answer("connect")
         found = self._attachment(attachment_id)
@@ -108,6 +153,7 @@ class Volumes:
             self.point("after connecting")
         return self.connection(caller, attachment_id)
 
+    @_shared
     def connection(self, caller: Caller, attachment_id: str) -> Secret:
         self._answer("connection")
         found = self._attachment(attachment_id)
@@ -119,6 +165,7 @@ class Volumes:
             "data": {"host": "127.0.0.1", "port": export.port, "export": found.volume_id, "volume_id": found.volume_id},
         }))
 
+    @_shared
     def complete(self, caller: Caller, attachment_id: str) -> None:
         self._answer("complete")
         found = self._attachment(attachment_id)
@@ -128,6 +175,7 @@ class Volumes:
             self._settle(found.volume_id)
             self.point("after completing")
 
+    @_shared
     def begin_detaching(self, caller: Caller, volume_id: str) -> None:
         self._answer("begin_detaching")
         volume = self._volume(volume_id)
@@ -135,12 +183,14 @@ class Volumes:
             raise Invalid(f"Invalid volume: Volume {volume_id} must be in-use")
         self._set(volume_id, status="detaching")
 
+    @_shared
     def roll_detaching(self, caller: Caller, volume_id: str) -> None:
         self._answer("roll_detaching")
         volume = self.volumes.get(volume_id)
         if volume is not None and volume.status == "detaching":
             self._set(volume_id, status="in-use")
 
+    @_shared
     def release(self, caller: Caller, volume_id: str, instance_uuid: str) -> None:
         self._answer("release")
         for found in [a for a in self.attachments.values() if (a.volume_id, a.instance_uuid) == (volume_id, instance_uuid)]:
@@ -149,6 +199,7 @@ class Volumes:
             self._settle(volume_id)
             self.point("after releasing")
 
+    @_shared
     def delete(self, caller: Caller, volume_id: str) -> None:
         self._answer("delete")
         volume = self.volumes.get(volume_id)
@@ -211,30 +262,49 @@ class Volumes:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        process = subprocess.Popen(
-            self._enter([binary, "-x", volume_id, "-t", "-e", "8", "-f", "raw", "-b", "127.0.0.1", "-p", str(port), str(self._file(volume_id))]),
+        # It outlives whoever asked for it, as a volume service outlives conductors.
+        pid = os.posix_spawn(
+            binary, [binary, "-x", volume_id, "-t", "-e", "8", "-f", "raw", "-b", "127.0.0.1", "-p", str(port), str(self._file(volume_id))],
+            os.environ, setsid=True,
+            file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)],
         )
-        for _ in range(200):
+        for _ in range(250):
             time.sleep(0.02)
-            assert process.poll() is None, "qemu-nbd ended at once"
-            if self._listens(port):
-                return Export(port, process)
+            assert os.waitpid(pid, os.WNOHANG)[0] == 0, "qemu-nbd ended at once"
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return Export(port, pid)
         raise AssertionError("qemu-nbd does not listen")
-
-    def _enter(self, command: list[str]) -> list[str]:
-        """Answer the command as it runs where hosts reach it; a subclass enters a network namespace."""
-        return command
-
-    def _listens(self, port: int) -> bool:
-        shown = subprocess.run(self._enter(["ss", "-Hltn", f"sport = :{port}"]), capture_output=True, text=True, check=False, timeout=10)
-        return bool(shown.stdout.strip())
 
     def _unexport(self, volume_id: str) -> None:
         export = self.exports.pop(volume_id, None)
-        if export is not None and export.process is not None:
-            export.process.terminate()
-            try:
-                export.process.wait(10)
-            except subprocess.TimeoutExpired:
-                export.process.kill()
-                export.process.wait(10)
+        if export is None or export.pid is None:
+            return
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            for _ in range(100):
+                try:
+                    os.kill(export.pid, signal_number)
+                    os.waitpid(export.pid, os.WNOHANG)
+                except (ProcessLookupError, ChildProcessError):
+                    if not Path(f"/proc/{export.pid}").exists():
+                        return
+                time.sleep(0.02)
+
+    def _load(self) -> None:
+        file = self._state()
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        self.volumes = {key: Volume(**{**values, "attached_to": tuple(values["attached_to"])}) for key, values in kept.get("volumes", {}).items()}
+        self.attachments = {key: Attachment(**values) for key, values in kept.get("attachments", {}).items()}
+        self.exports = {key: Export(**values) for key, values in kept.get("exports", {}).items()}
+
+    def _save(self) -> None:
+        kept = {
+            name: {key: asdict(value) for key, value in getattr(self, name).items()} for name in ("volumes", "attachments", "exports")
+        }
+        fresh = self._state().with_suffix(".new")
+        fresh.write_text(json.dumps(kept))
+        fresh.replace(self._state())
+
+    def _state(self) -> Path:
+        assert self.folder is not None
+        return self.folder / "state.json"

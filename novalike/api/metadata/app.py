@@ -19,7 +19,7 @@ from webob import Request, Response
 from novalike import metadata
 from novalike.api.metadata.vendor_data import VendorData
 from novalike.api.services import ApiServices
-from novalike.db import instances
+from novalike.db import block_devices, instances
 from novalike.exception import Conflict, Forbidden, Invalid, NotFound, NovalikeError
 from novalike.objects.instance import Instance
 
@@ -92,9 +92,10 @@ class MetadataApplication:
         with self._lock:
             kept = self._known.get(uuid)
         if kept is None or kept[0] <= now:
-            instance = self._cells.of_instance(uuid).fetch(instances.get, uuid)
+            cell = self._cells.of_instance(uuid)
+            instance, disks = cell.fetch(instances.get, uuid), cell.fetch(block_devices.of_instance, uuid)
             facts = metadata.Facts(
-                instance=instance, vifs=instance.network_info, vendor_data=self._vendor_data.static(),
+                instance=instance, vifs=instance.network_info, block_devices=disks, vendor_data=self._vendor_data.static(),
                 vendor_data2=self._vendor_data.all(instance), dhcp_domain=self._conf.network.dhcp_domain, random_seed=os.urandom(512),
             )
             kept = (now + self._seconds, facts)

@@ -76,6 +76,7 @@ class LibvirtCore:
         found = self._host.call(inventory.read, guest_type=choices.type, guest_cpu=cpu(demands.Demands(), choices))
         return Inventory(
             host=self._conf.host, uuid="", host_ip=self._conf.my_ip, local_gb=inventory.local_gb(path),
+            connector={"initiator": choices.initiator} if choices.initiator else {},
             reserved_vcpus=self._conf.reserved_host_cpus, reserved_memory_mb=self._conf.reserved_host_memory_mb,
             reserved_disk_gb=-(-self._conf.reserved_host_disk_mb // 1024), **found,
         )
@@ -230,7 +231,7 @@ class LibvirtCore:
                     cpu_mode=options.cpu_mode, cpu_models=tuple(options.cpu_models), cpu_flags=tuple(options.cpu_model_extra_flags),
                     tb_cache_mb=options.tb_cache_size, disk_cache=self._disk_cache(), disk_discard=options.hw_disk_discard or "unmap",
                     disk_prefix=options.disk_prefix, rng_source=options.rng_dev_path, stats_period=options.mem_stats_period_seconds,
-                    serial=_serial(options.sysinfo_serial), pointer_model=self._conf.pointer_model, pcie_ports=options.num_pcie_ports or PCIE_PORTS,
+                    serial=_serial(options.sysinfo_serial), pointer_model=self._conf.pointer_model, pcie_ports=options.num_pcie_ports or PCIE_PORTS, initiator=inventory.initiator(),
                     vnc_listen=self._conf.vnc.server_listen if self._conf.vnc.enabled else None,
                     spice=_spice(self._conf.spice), serial_listen=self._conf.serial_console.proxyclient_address,
                 )

@@ -80,7 +80,7 @@ class DeviceGuests(LibvirtCore):
     def _volume(self, instance: Instance, device: BlockDevice, *, used: set[str]) -> VolumeDisk:
         bus = demands.of(instance).disk_bus
         target = machine.volume_target(device, bus, self._choices().disk_prefix, used)
-        return volumes.disk(instance.uuid, device, target=target, bus=bus)
+        return volumes.disk(instance.uuid, device, target=target, bus=bus, initiator=self._choices().initiator)
 
     def _let_go(self, uuid: str, alias: str) -> None:
         """Have a guest let go of a device, asking again and again: one that boots does not listen yet. Raises NovalikeError."""

@@ -19,7 +19,8 @@ _GIB, _MIB = 1 << 30, 1 << 20
 #: What the driver can do, as traits. Each is added with the feature it names.
 _ABILITIES = (
     "COMPUTE_NODE", "COMPUTE_IMAGE_TYPE_AKI", "COMPUTE_IMAGE_TYPE_AMI", "COMPUTE_IMAGE_TYPE_ARI", "COMPUTE_IMAGE_TYPE_ISO",
-    "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_FIRMWARE_BIOS",
+    "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_FIRMWARE_BIOS", "COMPUTE_NET_ATTACH_INTERFACE",
+    "COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG", "COMPUTE_VOLUME_ATTACH_WITH_TAG", "COMPUTE_VOLUME_MULTI_ATTACH",
 )
 _ARCHITECTURES = {"x86_64": "HW_ARCH_X86_64", "i686": "HW_ARCH_I686", "aarch64": "HW_ARCH_AARCH64"}
 
@@ -35,6 +36,15 @@ def read(connection: Any, *, guest_type: str, guest_cpu: Cpu) -> dict[str, Any]:
         "supported": _supported(capabilities, guest_type), "capabilities": {"hypervisor_type": connection.getType()},
         "traits": tuple(sorted(_traits(connection, architecture, guest_type, guest_cpu))),
     }
+
+
+def initiator(path: str = "/etc/iscsi/initiatorname.iscsi") -> str | None:
+    """Answer the name under which this host logs in to iSCSI targets; None when it was given none."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return next((line.partition("=")[2].strip() for line in file if line.startswith("InitiatorName=")), None)
+    except OSError:
+        return None
 
 
 def has_uefi(connection: Any, *, guest_type: str) -> bool:

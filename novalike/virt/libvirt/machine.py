@@ -56,6 +56,7 @@ class HostChoices:
     serial_listen: str | None = None                     # None: serial ports are pseudo terminals
     pointer_model: str = "usbtablet"
     pcie_ports: int = PCIE_PORTS
+    initiator: str | None = None                         # who the host is to iSCSI targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,9 @@ def _volumes(request: SpawnRequest, demands: Demands, host: HostChoices, used: s
         if device.destination_type == "volume":
             target = volume_target(device, demands.disk_bus, host.disk_prefix, used)
             used.add(target)
-            found.append(volumes.disk(request.instance.uuid, device, target=target, bus=demands.disk_bus))
+            found.append(volumes.disk(
+                request.instance.uuid, device, target=target, bus=demands.disk_bus, initiator=host.initiator,
+            ))
     return tuple(sorted(found, key=lambda disk: (len(disk.target), disk.target)))
 
 

@@ -40,12 +40,12 @@ def alias(device: BlockDevice) -> str:
     return f"ua-{device.uuid}"
 
 
-def disk(instance_uuid: str, device: BlockDevice, *, target: str, bus: str) -> VolumeDisk:
-    """Answer a volume as a disk. Raises BuildFailed for connections of a kind which is not known here."""
+def disk(instance_uuid: str, device: BlockDevice, *, target: str, bus: str, initiator: str | None = None) -> VolumeDisk:
+    """Answer a volume as a disk. `initiator` is who the host is to iSCSI targets. Raises BuildFailed for connections of a kind which is not known here."""
     kind, data, connection = _parse(device)
     if data.get("encrypted"):
         raise BuildFailed("This hypervisor does not support encrypted volumes yet.", retry=False)
-    source = _source(instance_uuid, device, kind, data)
+    source = _source(instance_uuid, device, kind, data, initiator)
     limits = data.get("qos_specs") or {}
     return VolumeDisk(
         source=source, target=target, bus=bus, serial=device.volume_id or device.uuid, alias=alias(device),
@@ -85,13 +85,15 @@ def _parse(device: BlockDevice) -> tuple[str, Mapping[str, Any], Mapping[str, An
         raise BuildFailed(f"The connection of volume {device.volume_id} is malformed.") from None
 
 
-def _source(instance_uuid: str, device: BlockDevice, kind: str, data: Mapping[str, Any]) -> NetworkSource | HostSource:
+def _source(
+    instance_uuid: str, device: BlockDevice, kind: str, data: Mapping[str, Any], initiator: str | None,
+) -> NetworkSource | HostSource:
     try:
         if kind == "nbd":
             hosts = ((str(data["host"]), str(data["port"])),) if data.get("host") else ()
             return NetworkSource(protocol="nbd", name=str(data["export"]), hosts=hosts, socket=data.get("socket"))
         if kind == "iscsi":
-            return _iscsi(instance_uuid, device, data)
+            return _iscsi(instance_uuid, device, data, initiator)
         if kind == "rbd":
             return _rbd(instance_uuid, device, data)
         if kind in ("local", "block", "file"):
@@ -101,13 +103,13 @@ def _source(instance_uuid: str, device: BlockDevice, kind: str, data: Mapping[st
     raise BuildFailed(f"This hypervisor does not support volumes of type {kind} yet.", retry=False)
 
 
-def _iscsi(instance_uuid: str, device: BlockDevice, data: Mapping[str, Any]) -> NetworkSource:
+def _iscsi(instance_uuid: str, device: BlockDevice, data: Mapping[str, Any], initiator: str | None) -> NetworkSource:
     host, _, port = str(data["target_portal"]).rpartition(":")
     password = login(instance_uuid, device)
     return NetworkSource(
         protocol="iscsi", name=f"{data['target_iqn']}/{data['target_lun']}", hosts=((host.strip("[]"), port),),
         user=data.get("auth_username") if password else None, secret=password.secret if password else None,
-        initiator=data.get("initiator"),
+        initiator=initiator,
     )
 
 
