@@ -8,6 +8,7 @@ import pytest
 
 from novalike.clock import ManualClock
 from novalike.objects.states import PowerState
+from novalike.virt.driver import SpawnRequest
 from tests.factories_compute import action, destroy, server
 
 
@@ -94,7 +95,7 @@ def test_contradiction_is_reported_at_every_comparison(daemon):
 
 
 def test_foreign_guests_are_not_reported(daemon, clock):
-    daemon.hypervisor.begin(daemon.driver._guest(type("Request", (), {"instance": server(), "vifs": ()})))
+    daemon.hypervisor.begin(daemon.driver._guest(SpawnRequest(instance=server(), vifs=())))
     [foreign] = daemon.hypervisor.guests()
     daemon.hypervisor.add(foreign.uuid, f"domain:{foreign.name}")
     daemon.hypervisor.boot(foreign.uuid)
