@@ -1,7 +1,7 @@
 """A small volume service which works: its volumes are files, its exports (if wanted) real NBD servers.
 
 It survives every crash of a conductor. What it holds can be asserted: the volumes' states, who has which, what is exported.
-With a folder all of that is kept there, for as many processes as want it: [volume]client = tests.fakes.volumes:from_environment.
+With a folder all of that is kept there, for as many processes as want it: [volume]client = tests.fakes.volumes:of_cloud.
 """
 
 from __future__ import annotations
@@ -68,9 +68,11 @@ def _shared(method: F) -> F:
     return alone  # type: ignore[return-value]
 
 
-def from_environment(conf: Any) -> Volumes:
-    """Answer the volume service of a cloud which a test brought up: kept in the folder `volumes` of its state."""
-    return Volumes(folder=Path(os.environ["NOVALIKE_TEST_VOLUMES"]))
+def of_cloud(conf: Any) -> Volumes:
+    """Answer the volume service of a cloud which a test brought up: kept in the folder `volumes` of its daemons' state."""
+    folder = Path(conf.state_path) / "volumes"
+    folder.mkdir(exist_ok=True)
+    return Volumes(folder=folder)
 
 
 @dataclass
