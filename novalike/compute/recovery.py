@@ -8,6 +8,7 @@ What the ledger says was running:
 | destroy | finish it | deleting and others |
 | single-host actions | do them again once the conductor said that they are still wanted; all of them find what was done | powering-on, powering-off, rebooting*, pausing, unpausing, suspending, resuming, unrescuing, soft-deleting, restoring |
 | trigger_crash_dump | not done again: reported as failed | - |
+| snapshot_copy | end the mirror of the disk and let the guest's file systems go on; then as below | image_snapshot, image_backup, shelving* |
 | steps of other durable tasks | nothing: the conductor sends them again as soon as this host has registered; each finds and finishes what it left | image_*, rebuild*, resize_*, rescuing, shelving*, updating_password |
 
 A server which only the control plane worked on when this daemon died is no concern of it: tasks go on by themselves. What is
@@ -25,6 +26,7 @@ from novalike.compute.build import BuildEndpoint
 from novalike.compute.host import ComputeHost
 from novalike.compute.ledger import Interrupted
 from novalike.compute.lifecycle import LifecycleEndpoint
+from novalike.compute.snapshots import COPY
 from novalike.context import service_context
 from novalike.exception import NovalikeError
 from novalike.objects.block_device import BlockDevice
@@ -32,7 +34,7 @@ from novalike.objects.instance import Instance
 from novalike.objects.states import ACTIONS, PowerState, VmState
 from novalike.objects.tasks import ActionOrder, DestroyOrder
 from novalike.rpc import serializer
-from novalike.virt.driver import SpawnRequest
+from novalike.virt.driver import Copier, SpawnRequest
 
 LOG = logging.getLogger(__name__)
 
@@ -53,6 +55,8 @@ class Recovery:
                 self._build.destroy(service_context(), order=serializer.load(DestroyOrder, left.document))
             elif left.kind == "build":
                 self._clean(left)
+            elif left.kind == COPY:
+                self._let_go(left)
 
     def with_conductor(self, instances: list[Instance]) -> None:
         """Take up interrupted actions which are still wanted, and start guests which should run if so configured."""
@@ -75,6 +79,13 @@ class Recovery:
             left.fence.instance_uuid, self._host.workers,
             lambda: self._host.driver.destroy(left.fence.instance_uuid, order.instance_name, order.vifs),
         )
+
+    def _let_go(self, left: Interrupted) -> None:
+        """A guest whose disk was being copied must not stand still until the conductor asks for the copy again."""
+        driver, uuid = self._host.driver, left.fence.instance_uuid
+        if isinstance(driver, Copier):
+            LOG.info("The copying of instance %s's disk was interrupted; letting its guest go on", uuid)
+            self._host.orders.alone(uuid, self._host.workers, lambda: driver.end_copies(uuid))
 
     def _take_up(self, left: Interrupted, instance: Instance | None) -> None:
         if instance is None or instance.epoch != left.fence.epoch or instance.task_state != ACTIONS[left.kind].sets:

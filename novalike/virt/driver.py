@@ -284,6 +284,10 @@ class Copier(Protocol):
         """Remove a copy, and end what making it may have left in the guest. Fine when there is none."""
         ...
 
+    def end_copies(self, instance_uuid: str) -> None:
+        """End what copying, interrupted by the daemon's death, left in the guest. Fine when there is nothing."""
+        ...
+
     def settle_copies(self, *, older_than: float, busy: Callable[[str], bool]) -> int:
         """Remove copies which nobody asked for in so many seconds, except those of busy instances; answer how many."""
         ...

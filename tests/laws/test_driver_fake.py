@@ -9,9 +9,10 @@ import pytest
 from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
 from novalike.virt.driver import Driver, RescueRequest, SpawnRequest
-from novalike.virt.fake import FakeDriver
+from novalike.virt.fake import FakeDriver, snapshots
 from tests.factories_compute import config, vif
 from tests.fakes.volumes import Volumes
+from tests.laws.contract_copies import CopiesContract
 from tests.laws.contract_devices import DeviceContract
 from tests.laws.contract_rebuild import PASSWORD, RebuildContract, with_agent
 from tests.laws.driver_contract import DriverContract
@@ -55,6 +56,18 @@ class TestFakeRebuilds(RebuildContract):
         started.spawn(with_agent(request_))
         started.set_password(request_.instance.uuid, "root", PASSWORD)
         assert started.lets_in(request_.instance.uuid, "root", PASSWORD)
+
+
+class TestFakeCopies(CopiesContract):
+    @pytest.fixture
+    def driver(self, tmp_path):
+        return FakeDriver(config(tmp_path))
+
+    def request_for(self, server: Instance) -> SpawnRequest:
+        return SpawnRequest(instance=server, vifs=(vif(1),))
+
+    def holds_what_was_copied(self, content: bytes, disk_format: str) -> bool:
+        return disk_format == "raw" and (snapshots.from_bytes(content) or "").startswith("image ")
 
 
 class TestFakeDevices(DeviceContract):

@@ -8,6 +8,7 @@ import os
 import signal
 import statistics
 import subprocess
+import tempfile
 import time
 import uuid
 from dataclasses import replace
@@ -33,6 +34,7 @@ from tests.factories_compute import config
 from tests.factories_instances import instance
 from tests.fakes import image_files
 from tests.fakes.volumes import Volumes
+from tests.laws.contract_copies import CopiesContract
 from tests.laws.contract_devices import DeviceContract
 from tests.laws.contract_moves import MovesContract
 from tests.laws.contract_rebuild import PASSWORD, RebuildContract
@@ -387,3 +389,19 @@ class TestLibvirtMoves(LibvirtGuests, MovesContract):
         swap = Path(other._disks.folder(server.uuid)) / "disk.swap"
         assert swap.stat().st_size == 8 << 20, "swap is made anew, of the new flavor's size"
         other.destroy(server.uuid, server.name, request_.vifs)
+
+
+class TestLibvirtCopies(LibvirtGuests, CopiesContract):
+    def holds_what_was_copied(self, content: bytes, disk_format: str) -> bool:
+        assert disk_format == "qcow2"
+        assert content[:4] == qcow2.MAGIC
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            assert qcow2.backing(file.name) is None, "the copy is not flat"
+            subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", file.name], check=True)
+            subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", file.name, f"{file.name}.raw"], check=True)
+            with open(f"{file.name}.raw", "rb") as raw:
+                os.unlink(raw.name)
+                superblock = raw.read(2048)[1024:]
+        return superblock[56:58] == b"\x53\xef"      # ext4: what is below the overlay came along

@@ -91,6 +91,9 @@ class CopiedGuests(FakeCore):
             beside={**{name: value for name, value in guest.beside.items() if name != COPIES}, **({COPIES: left} if left else {})},
         )
 
+    def end_copies(self, instance_uuid: str) -> None:
+        """Nothing of a fake guest ever stands still for it."""
+
     def settle_copies(self, *, older_than: float, busy: Callable[[str], bool]) -> int:
         return 0
 

@@ -15,7 +15,7 @@ from novalike.concurrency import native
 from novalike.exception import BuildFailed, NotFound, NovalikeError
 from novalike.objects.instance import Instance
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import qemu_img
+from novalike.virt.libvirt import qcow2, qemu_img
 from novalike.virt.libvirt.images import CachedImage, ImageCache
 
 LOG = logging.getLogger(__name__)
@@ -216,6 +216,27 @@ class Disks:
                 return file.read()
         except FileNotFoundError:
             return None
+
+    def clean_images(self, *, unused_for: float) -> int:
+        """Remove images of the cache on which no disk of any folder here is based, and which nobody asked for in so many
+        seconds; answer how many.
+        """
+        return self._images.clean(used=self._bases(), unused_for=unused_for)
+
+    def _bases(self) -> set[str]:
+        """Answer the files on which disks are based, of servers and of whatever else lies beside them (copies, disks put aside)."""
+        found = set()
+        for folder, folders, names in os.walk(self.instances_path):
+            if self._images.is_at(folder):
+                folders.clear()
+                continue
+            for name in names:
+                path = os.path.join(folder, name)
+                with contextlib.suppress(OSError):
+                    base = qcow2.backing(path) if os.path.isfile(path) else None
+                    if base is not None:
+                        found.add(os.path.realpath(os.path.join(folder, base.path)))
+        return found
 
     def leftovers(self, instance_uuid: str) -> tuple[str, ...]:
         """Answer the paths of a server's files which still exist."""

@@ -9,12 +9,14 @@ from novalike.virt.libvirt.moves import MovedGuests
 from novalike.virt.libvirt.passwords import ObedientGuests
 from novalike.virt.libvirt.rebuild import RebuiltGuests
 from novalike.virt.libvirt.rescue import RescuedGuests
+from novalike.virt.libvirt.snapshots import CopiedGuests
 from novalike.virt.libvirt.suspending import SuspendingGuests
 
 
 class LibvirtDriver(
     MovedGuests,
     ConsoledGuests,
+    CopiedGuests,
     DeviceGuests,
     ObedientGuests,
     RebuiltGuests,

@@ -16,7 +16,7 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPResponse
 
@@ -115,6 +115,33 @@ class ImageCache:
                     os.unlink(staged)
         LOG.info("Image %s came to the cache from another host", image_id)
         return found
+
+    def is_at(self, folder: str) -> bool:
+        """Answer whether this is the cache's own folder."""
+        return os.path.realpath(folder) == os.path.realpath(self._folder)
+
+    def clean(self, *, used: Collection[str], unused_for: float) -> int:
+        """Remove images (and what interrupted fetches left) which nobody asked for in so many seconds; answer how many.
+
+        `used` are the files on which disks are based.
+        """
+        if not os.path.isdir(self._folder):
+            return 0
+        before, count = self._clock.time() - unused_for, 0
+        for entry in list(os.scandir(self._folder)):
+            name, dot, suffix = entry.name.partition(".")
+            if suffix in ("lock", "json", "json.new") or os.path.realpath(entry.path) in used:
+                continue
+            with contextlib.suppress(FileNotFoundError), self._locks.setdefault(name, threading.Lock()), self._other_processes(name):
+                if entry.is_dir() or os.stat(entry.path).st_mtime >= before:
+                    continue
+                if not dot:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(f"{entry.path}.json")      # first: without it the file is no image
+                    LOG.info("Removing image file %s: no server here needs it", entry.name)
+                    count += 1
+                os.unlink(entry.path)
+        return count
 
     def _cached(self, image_id: str, name: str) -> CachedImage | None:
         path = os.path.join(self._folder, name)

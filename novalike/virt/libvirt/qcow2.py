@@ -8,6 +8,9 @@ from dataclasses import dataclass
 MAGIC = b"QFI\xfb"
 _FIXED = struct.Struct(">4sIQIIQI")            # magic, version, backing offset and size, cluster bits, virtual size, encryption
 _FEATURES_AT, _DATA_FILE_BIT = 72, 1 << 2
+_LENGTH_AT, _FIXED_LENGTH = 100, 72            # where version 3 says how long the header is, and its length in version 2
+_BACKING_FORMAT = 0xE2792ACA
+_HEAD = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +65,32 @@ def backing_file(path: str) -> str | None:
             return None
         file.seek(offset)
         return file.read(min(length, 1023)).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """The file which a disk of ours is based on, and how it is to be read (None: an old disk which does not say)."""
+
+    path: str
+    format: str | None
+
+
+def backing(path: str) -> Backing | None:
+    """Answer what a disk which we made is based on; None for nothing, and for files of other formats. Raises OSError."""
+    with open(path, "rb") as file:
+        start = file.read(_HEAD)
+    if len(start) < _FIXED.size or start[:4] != MAGIC:
+        return None
+    _, version, offset, length, _, _, _ = _FIXED.unpack_from(start)
+    if not offset or offset + length > len(start):
+        return None
+    at = struct.unpack_from(">I", start, _LENGTH_AT)[0] if version >= 3 else _FIXED_LENGTH
+    file_format = None
+    while at + 8 <= offset:
+        kind, size = struct.unpack_from(">II", start, at)
+        if kind == 0:
+            break
+        if kind == _BACKING_FORMAT:
+            file_format = start[at + 8:at + 8 + size].decode(errors="replace")
+        at += 8 + (size + 7) // 8 * 8
+    return Backing(start[offset:offset + length].decode(errors="surrogateescape"), file_format)

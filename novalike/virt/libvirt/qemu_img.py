@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
+from collections.abc import Callable
 
+from novalike.clock import Clock
 from novalike.exception import NovalikeError
 from novalike.virt.libvirt import qcow2
 
 FORMATS = ("raw", "qcow2")
+#: What disks are exported as.
+EXPORTS = ("raw", "qcow2", "vmdk", "vdi")
+_POLL = 0.1
 _INFO_SECONDS, _CREATE_SECONDS, _CONVERT_SECONDS = 30, 30, 3600
 _ADDRESS_SPACE = 2 << 30
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
@@ -26,6 +32,43 @@ def convert(source: str, source_format: str, target: str, target_format: str) ->
     _run(
         "convert", ["-f", _declared(source_format), "-O", _declared(target_format), source, target], _CONVERT_SECONDS,
     )
+
+
+def export(
+    source: str, source_format: str, target: str, target_format: str, *, compress: bool = False, in_use: bool = False,
+    go_on: Callable[[], None], clock: Clock,
+) -> None:
+    """Copy a disk, with all that it is based on, into one file of any format which images have (EXPORTS).
+
+    `in_use`: a guest has the source open, and does not write to it. Calls `go_on` now and then, and stops when that raises.
+    Raises NovalikeError.
+    """
+    if target_format not in EXPORTS:
+        raise NovalikeError(f"disk format {target_format!r} is not supported")
+    flags = [*(["-c"] if compress and target_format == "qcow2" else []), *(["-U"] if in_use else [])]
+    command = _command("convert", [
+        *flags, "-f", _declared(source_format), "-O", target_format, source, target,
+    ], _CONVERT_SECONDS)
+    deadline = clock.monotonic() + _CONVERT_SECONDS
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=_ENVIRONMENT)
+        except OSError as error:
+            raise NovalikeError("the disk could not be processed", details=str(error)) from error
+        try:
+            while process.poll() is None:
+                go_on()
+                if clock.monotonic() > deadline:
+                    raise NovalikeError("the disk could not be processed", details=f"not within {_CONVERT_SECONDS} s")
+                clock.sleep(_POLL)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if process.returncode:
+            errors.seek(0)
+            text = errors.read()[-500:].decode(errors="replace").strip()
+            raise NovalikeError("the disk could not be processed", details=f"qemu-img convert: {text}")
 
 
 def resize(path: str, file_format: str, size: int) -> None:
@@ -63,8 +106,12 @@ def _declared(file_format: str | None) -> str:
     return file_format
 
 
+def _command(operation: str, arguments: list[str], seconds: int) -> list[str]:
+    return ["prlimit", f"--as={_ADDRESS_SPACE}", f"--cpu={seconds}", "--", "qemu-img", operation, *arguments]
+
+
 def _run(operation: str, arguments: list[str], seconds: int) -> str:
-    command = ["prlimit", f"--as={_ADDRESS_SPACE}", f"--cpu={seconds}", "--", "qemu-img", operation, *arguments]
+    command = _command(operation, arguments, seconds)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, env=_ENVIRONMENT)
     except (OSError, subprocess.TimeoutExpired) as error:
