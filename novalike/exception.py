@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class NovalikeError(Exception):
     """Any error of ours. `code` is the HTTP status with which the API answers it."""
@@ -14,6 +16,11 @@ class NovalikeError(Exception):
     def __init__(self, message: str = "", *, details: str = "") -> None:
         super().__init__(message or self.__class__.__doc__ or "")
         self.details = details                   # for admins and logs only
+
+    @classmethod
+    def machine_code(cls) -> str:
+        """Answer the class's name as programs see it, such as `over-quota`. Renaming a class changes an interface."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
 
 class Invalid(NovalikeError):
@@ -72,6 +79,12 @@ class TooLarge(NovalikeError):
     """The request is larger than the limit."""
 
     code = 413
+
+
+class Unprocessable(NovalikeError):
+    """The request contradicts an earlier one which it claims to repeat."""
+
+    code = 422
 
 
 class NotBuilt(NovalikeError):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import World
-from novalike.db import console_tokens, instances, mappings, repairs
+from novalike.db import console_tokens, idempotency, instances, mappings, repairs
 
 LOG = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Reconcilers:
 
     def run(self) -> None:
         """Run every repair; one that fails does not keep the others from running."""
-        for repair in (self.quota_rows, self.claims, self.console_tokens, *self._more):
+        for repair in (self.quota_rows, self.claims, self.console_tokens, self.idempotency_keys, *self._more):
             try:
                 repair()
             except Exception:
@@ -55,7 +55,12 @@ class Reconcilers:
             while cell.write(console_tokens.remove_expired) == console_tokens.BATCH:
                 LOG.debug("removed %d expired console tokens", console_tokens.BATCH)
 
+    def idempotency_keys(self) -> None:
+        """Keys of requests which nobody repeats any more are removed."""
+        while self._world.cells.shared.write(idempotency.expire) == idempotency.BATCH:
+            LOG.debug("removed %d expired idempotency keys", idempotency.BATCH)
+
 
 def _settle(session: Session, confirmed: list[str], orphans: list[str]) -> None:
     mappings.confirm(session, confirmed)
-    mappings.forget(session, orphans)
+    mappings.forget(session, orphans, age=UNCONFIRMED_AGE)

@@ -129,6 +129,11 @@ def existing(session: Session, uuids: Iterable[str]) -> set[str]:
     return found
 
 
+def known(session: Session, uuids: Sequence[str]) -> set[str]:
+    """Answer those of the uuids which are instances, deleted or not."""
+    return set(session.scalars(sa.select(InstanceRow.uuid).where(InstanceRow.uuid.in_(list(uuids)))))
+
+
 def change(session: Session, uuid: str, now: datetime, apply: Callable[[Instance], dict[str, Any]]) -> Instance:
     """Change what the API owns of an instance (names, description, metadata, tags, lock ...), under its row's lock.
 

@@ -104,6 +104,18 @@ def _over(limits: Mapping[str, int], used: Usage, *, count: int, cores: int, ram
     )
 
 
+def take_over(session: Session, uuids: Sequence[str]) -> str | None:
+    """Go on with an accept which began before: its mappings count as new. Answer their cell, or None when one is gone."""
+    rows = session.execute(sa.select(InstanceMapping.uuid, InstanceMapping.cell).where(InstanceMapping.uuid.in_(list(uuids)))).all()
+    if len(rows) < len(uuids):
+        return None
+    session.execute(
+        sa.update(InstanceMapping).where(InstanceMapping.uuid.in_(list(uuids)), InstanceMapping.confirmed == 0)
+        .values(created_at=now_ms()).execution_options(synchronize_session=False),
+    )
+    return str(rows[0].cell)
+
+
 def release(session: Session, uuid: str) -> None:
     """Give an instance's quota back; the mapping stays, so that a deleted instance is still found. Fine when done before."""
     session.execute(
@@ -113,11 +125,15 @@ def release(session: Session, uuid: str) -> None:
     session.execute(sa.delete(Reservation).where(Reservation.instance_uuid == uuid).execution_options(synchronize_session=False))
 
 
-def forget(session: Session, uuids: Sequence[str]) -> None:
-    """Remove mappings whose instances were never stored; those which somebody confirmed or released meanwhile had one."""
-    session.execute(sa.delete(InstanceMapping).where(
+def forget(session: Session, uuids: Sequence[str], *, age: int = 0) -> None:
+    """Remove mappings whose instances were never stored; those which somebody confirmed or released meanwhile had one.
+
+    With `age` only those which are (still) so many milliseconds old: a request may have taken them over.
+    """
+    gone = sa.delete(InstanceMapping).where(
         InstanceMapping.uuid.in_(list(uuids)), InstanceMapping.confirmed == 0, InstanceMapping.released_at.is_(None),
-    ))
+    )
+    session.execute(gone.where(InstanceMapping.created_at < now_ms() - age) if age else gone)
 
 
 def unconfirmed(session: Session, age: int, *, limit: int = 1000) -> dict[str, list[str]]:

@@ -142,7 +142,7 @@ def stored(sqlite, uuid):
 
 
 def test_everything_asked_for_is_kept(admin, services, sqlite):
-    services.networks.security_groups.add("web")
+    services.networks.groups.add("web")
     answer = admin.at(LATEST).post("/servers", {**body(
         flavorRef="http://nova/flavors/rich", imageRef=f"http://glance/images/{IMAGE}", description="front", hostname="front.example.org",
         key_name="mine", metadata={"tier": "web"}, tags=["a", "b", "a"], user_data="IyEvYmluL3No", config_drive="true",

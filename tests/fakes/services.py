@@ -11,7 +11,8 @@ from novalike.api.services import ApiServices
 from novalike.clock import Clock, ManualClock
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
-from novalike.exception import Invalid, Unavailable
+from novalike.exception import Invalid, NotFound, Unavailable
+from novalike.objects.network import SecurityGroup
 from novalike.policy import Enforcer
 from tests.fakes.images import FakeImages
 
@@ -65,16 +66,33 @@ class FakeNetworks:
 
     def __init__(self, **owners: str | None) -> None:
         self.owners: dict[str, str | None] = dict(owners)
-        self.security_groups: set[str] = {"default"}
+        self.groups: set[str] = {"default"}
+        self.members: dict[str, set[str]] = {}      # by server
 
     def validate(self, ctxt: Any, requested: Any, *, count: int, security_groups: tuple[str, ...] = ()) -> Any:
         for group in security_groups:
-            if group not in self.security_groups:
+            if group not in self.groups:
                 raise Invalid(f"Security group {group} not found for project {ctxt.project_id}.")
         for network in requested or ():
             if network.network_id and self.owners.get(network.network_id, "") not in {None, ctxt.project_id}:
                 raise Invalid(f"Network {network.network_id} could not be found.")
         return requested if requested is not None else ()
+
+    def add_security_group(self, caller: Any, instance_uuid: str, group: str) -> None:
+        if group not in self.groups:
+            raise NotFound(f"Security group {group} not found.")
+        self.members.setdefault(instance_uuid, set()).add(group)
+
+    def remove_security_group(self, caller: Any, instance_uuid: str, group: str) -> None:
+        if group not in self.members.get(instance_uuid, ()):
+            raise NotFound(f"Security group {group} not associated with the instance {instance_uuid}")
+        self.members[instance_uuid].remove(group)
+
+    def groups_by_id(self, caller: Any, group_ids: Any) -> dict[str, SecurityGroup]:
+        return {name: SecurityGroup(id=name, name=name, project_id=caller.project_id) for name in group_ids}
+
+    def security_groups(self, caller: Any, instance_uuid: str) -> tuple[SecurityGroup, ...]:
+        return tuple(self.groups_by_id(caller, sorted(self.members.get(instance_uuid, ()))).values())
 
     def info(self, caller: Any, instance_uuid: str) -> tuple[Any, ...]:
         return ()

@@ -148,6 +148,21 @@ def upgrade() -> None:
     )
     op.create_index('uq_flavors_flavorid', 'flavors', ['flavorid'], unique=True)
     op.create_index('uq_flavors_name', 'flavors', ['name'], unique=True)
+    op.create_table('idempotency_keys',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('operation', sa.String(length=64), nullable=False),
+    sa.Column('key_hash', sa.String(length=64), nullable=False),
+    sa.Column('body_hash', sa.String(length=64), nullable=False),
+    sa.Column('document', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_idempotency_keys')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('ix_idempotency_keys_created', 'idempotency_keys', ['created_at'], unique=False)
+    op.create_index('uq_idempotency_keys_key', 'idempotency_keys', ['project_id', 'operation', 'key_hash'], unique=True)
     op.create_table('identity_revision',
     sa.Column('id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('revision', sa.BigInteger(), nullable=False),

@@ -14,6 +14,8 @@ from novalike.exception import Invalid, NovalikeError
 
 HEADER = "OpenStack-API-Version"
 LEGACY_HEADER = "X-OpenStack-Nova-API-Version"
+#: Names the kind of error for programs (docs/compute-api.md).
+ERROR_HEADER, UNEXPECTED = "X-Novalike-Error", "unexpected"
 
 FAULTS = {
     400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod", 409: "conflictingRequest",
@@ -45,6 +47,8 @@ class ComputeDialect:
         """Render an error as {"<name>": {"code", "message"}}."""
         response = Response(status=code, content_type="application/json", charset=None)
         content: dict[str, object] = {"code": code, "message": message}
+        # In a header: strict clients refuse faults with more keys than Nova's.
+        response.headers[ERROR_HEADER] = error.machine_code() if isinstance(error, NovalikeError) else UNEXPECTED
         if code in {413, 429}:
             response.headers["Retry-After"] = "0"
             content["retryAfter"] = "0"

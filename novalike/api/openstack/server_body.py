@@ -7,7 +7,9 @@ from typing import Any
 
 from novalike.api.http.application import Request
 from novalike.api.http.schema import is_uuid
+from novalike.api.openstack import idempotency
 from novalike.api.openstack.schemas.names import boolean
+from novalike.api.operations import once
 from novalike.api.operations.create import CreateServers
 from novalike.api.operations.disks import RequestedDisk
 from novalike.exception import Invalid
@@ -48,7 +50,7 @@ def requested(request: Request) -> CreateServers:
         access_ip_v4=body.get("accessIPv4"), access_ip_v6=body.get("accessIPv6"),
         auto_disk_config=body["OS-DCF:diskConfig"] == "AUTO" if "OS-DCF:diskConfig" in body else None,
         trusted_certificates=tuple(body["trusted_image_certificates"]) if body.get("trusted_image_certificates") else None,
-        zero_disk_allowed=request.allowed(f"{_CREATE}:zero_disk_flavor"),
+        zero_disk_allowed=request.allowed(f"{_CREATE}:zero_disk_flavor"), key=idempotency.key(request, once.SERVERS),
     )
 
 

@@ -8,15 +8,27 @@ import uuid as uuid_module
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from novalike.api.operations import disks, images, names, notices, quotas, server_groups, zones
+from novalike.api.operations import disks, images, names, notices, once, quotas, server_groups, zones
 from novalike.api.operations.disks import RequestedDisk
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import action_log, block_devices, flavors, instances, keypairs, mappings, secret_keys, tasks
+from novalike.db import (
+    action_log,
+    block_devices,
+    flavors,
+    idempotency,
+    instances,
+    keypairs,
+    mappings,
+    secret_keys,
+    tasks,
+)
 from novalike.db import quotas as quota_rows
 from novalike.db import server_groups as groups
+from novalike.db.idempotency import Key
 from novalike.exception import Forbidden, Invalid, NotBuilt, NotFound, OverQuota, Unavailable
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.flavor import Flavor
@@ -67,6 +79,7 @@ class CreateServers:
     auto_disk_config: bool | None = None
     trusted_certificates: tuple[str, ...] | None = None
     zero_disk_allowed: bool = False
+    key: Key | None = None                       # sent again with this key, the request is answered again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,21 +120,29 @@ class Creator:
         if ctxt.project_id is None or ctxt.user_id is None:
             raise Forbidden("A project scope is required.")
         services = self._services
+        made = once.servers_of(services, request.key) if request.key is not None else None
+        password = request.admin_password or self._password(request)
+        if made is not None:
+            return Created(instances=made[0], reservation_id=made[1], admin_password=password)
         group = server_groups.hinted(services, ctxt, request.hints)
         cell = group.cell if group is not None and group.cell else services.cells.for_new_instance()
         resolved = self._resolve(ctxt, request, cell, group)
-        password = request.admin_password or Secret(names.password(services.conf.password_length))
         state = self._state(request, resolved, password)
-        uuids = self._reserve(ctxt, request, resolved, cell)
-        reservation = names.reservation_id()
+        uuids, cell, reservation = self._reserve(ctxt, request, resolved, cell)
         new = [
             self._instance(ctxt, request, resolved, uuid, index=index, count=len(uuids), reservation=reservation)
             for index, uuid in enumerate(uuids)
         ]
-        stored, task_ids = self._store(ctxt, cell, new, state)
+        stored, task_ids = self._store(ctxt, cell, new, state, repeatable=request.key is not None)
         notices.created(services, ctxt, stored)
         services.doorbell.ring(ctxt, task_ids)
-        return Created(instances=tuple(stored), reservation_id=reservation, admin_password=password)
+        everything = tuple(stored) if len(stored) == len(uuids) else once.load(services, uuids)
+        return Created(instances=everything, reservation_id=reservation, admin_password=password)
+
+    def _password(self, request: CreateServers) -> Secret:
+        if request.key is not None:
+            return once.password(self._services, request.key)
+        return Secret(names.password(self._services.conf.password_length))
 
     def _resolve(self, ctxt: RequestContext, request: CreateServers, cell: str, group: ServerGroup | None) -> _Resolved:
         services = self._services
@@ -152,19 +173,26 @@ class Creator:
             group=group, limits=limits,
         )
 
-    def _reserve(self, ctxt: RequestContext, request: CreateServers, resolved: _Resolved, cell: str) -> list[str]:
-        """Take quota and places in the server group, in one transaction; answer the uuids of the servers which may be."""
+    def _reserve(self, ctxt: RequestContext, request: CreateServers, resolved: _Resolved, cell: str) -> tuple[list[str], str, str]:
+        """Take quota and places in the server group, in one transaction; answer the servers which may be: uuids, cell, reservation."""
         project_id, user_id, group = ctxt.project_id or "", ctxt.user_id or "", resolved.group
-        wanted = [str(uuid_module.uuid4()) for _ in range(request.maximum)]
+        wanted, reservation = [str(uuid_module.uuid4()) for _ in range(request.maximum)], names.reservation_id()
 
-        def reserve(session: Session) -> list[str]:
+        def reserve(session: Session) -> tuple[list[str], str, str]:
+            if request.key is not None:
+                quota_rows.lock(session, f"project:{project_id}")        # a retry at the same moment waits here
+                before = once.resumed(session, request.key)
+                if before is not None:
+                    return before
             uuids = mappings.reserve(
                 session, wanted, cell=cell, project_id=project_id, user_id=user_id, cores=resolved.flavor.vcpus,
                 ram=resolved.flavor.memory_mb, defaults=quotas.defaults(self._services.conf.quota), minimum=request.minimum,
             )
             if group is not None:
                 groups.join(session, group, uuids, user_id=user_id, limit=resolved.limits["server_group_members"])
-            return uuids
+            if request.key is not None:
+                idempotency.remember(session, request.key, {"uuids": uuids, "reservation_id": reservation})
+            return uuids, cell, reservation
         try:
             return self._services.cells.shared.write(reserve)
         except NotFound as error:                # the group was deleted meanwhile: of something in the body, so 400
@@ -210,14 +238,16 @@ class Creator:
         )
 
     def _store(
-        self, ctxt: RequestContext, cell: str, new: list[Instance], state: BuildState,
+        self, ctxt: RequestContext, cell: str, new: list[Instance], state: BuildState, *, repeatable: bool,
     ) -> tuple[list[Instance], list[str]]:
+        """Store the servers with their tasks; answer both. When the request is `repeatable` another one may have stored some."""
         services = self._services
         now = services.clock.now()
         caller = caller_of(ctxt)
 
         def accept(session: Session) -> tuple[list[Instance], list[str]]:
-            stored = instances.create(session, new)
+            present = instances.known(session, [instance.uuid for instance in new]) if repeatable else set()
+            stored = instances.create(session, [instance for instance in new if instance.uuid not in present])
             ids = []
             for instance in stored:
                 ids.append(tasks.add(
@@ -229,9 +259,15 @@ class Creator:
             return stored, ids
         try:
             return services.cells.cell(cell).write(accept)
+        except IntegrityError:                   # a retry was faster in this very moment
+            if not repeatable:
+                raise
+            return services.cells.cell(cell).write(accept)
         except Unavailable:                      # whether it was stored is unknown: a reconciler will see
             raise
         except Exception:
+            if repeatable:                       # another request may go on with these: a reconciler waits for it
+                raise
             _quietly(lambda: services.cells.shared.write(mappings.forget, [instance.uuid for instance in new]))
             raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import string
@@ -28,6 +29,20 @@ def numbered(name: str, index: int, count: int) -> str:
 def reservation_id() -> str:
     """Answer a fresh reservation id, `r-` and eight letters or digits."""
     return "r-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+def derived_password(length: int, seed: bytes) -> str:
+    """Answer the password which this seed (64 secret random bytes) stands for, made like those of `password`."""
+    groups = ("23456789", "ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnopqrstuvwxyz")
+    letters = "".join(groups)
+    number = int.from_bytes(hashlib.shake_256(seed).digest(64 + 2 * length))
+    drawn: list[str] = []
+    for position in range(length):
+        choices = groups[position] if position < len(groups) else letters
+        number, index = divmod(number, len(choices))
+        number, place = divmod(number, len(drawn) + 1)
+        drawn.insert(place, choices[index])
+    return "".join(drawn)
 
 
 def password(length: int) -> str:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from novalike.api.operations import quotas
+from sqlalchemy.orm import Session
+
+from novalike.api.operations import once, quotas
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import server_groups
+from novalike.db import idempotency, server_groups
+from novalike.db import quotas as quota_rows
+from novalike.db.idempotency import Key
 from novalike.exception import Forbidden, Invalid
 from novalike.objects.server_group import ANTI_AFFINITY, ServerGroup
 
 
-def create(services: ApiServices, ctxt: RequestContext, *, name: str, policy: str, rules: Mapping[str, int]) -> ServerGroup:
-    """Make a group of the caller's project. Raises Invalid for rules which its policy has not, OverQuota."""
+def create(services: ApiServices, ctxt: RequestContext, *, name: str, policy: str, rules: Mapping[str, int], key: Key | None = None) -> ServerGroup:
+    """Make a group of the caller's project, or answer the one which was made under this key.
+
+    Raises Invalid for rules which its policy has not, OverQuota, Unprocessable.
+    """
     if ctxt.project_id is None or ctxt.user_id is None:
         raise Forbidden("A project scope is required.")
     if rules and policy != ANTI_AFFINITY:
@@ -22,10 +29,17 @@ def create(services: ApiServices, ctxt: RequestContext, *, name: str, policy: st
     wanted = ServerGroup(
         uuid=str(uuid.uuid4()), name=name, project_id=ctxt.project_id, user_id=ctxt.user_id, policy=policy, rules=dict(rules),
     )
-    return services.cells.shared.write(
-        server_groups.create, wanted, cell=services.cells.for_new_instance(), now=services.clock.now(),
-        defaults=quotas.defaults(services.conf.quota),
-    )
+    cell, now, limits = services.cells.for_new_instance(), services.clock.now(), quotas.defaults(services.conf.quota)
+
+    def make(session: Session) -> ServerGroup:
+        if key is not None:
+            quota_rows.lock(session, f"project:{wanted.project_id}")
+            before = once.check(idempotency.find(session, key))
+            if before is not None:
+                return server_groups.get(session, before.document["uuid"], project_id=wanted.project_id)
+            idempotency.remember(session, key, {"uuid": wanted.uuid})
+        return server_groups.create(session, wanted, cell=cell, now=now, defaults=limits)
+    return services.cells.shared.write(make)
 
 
 def hinted(services: ApiServices, ctxt: RequestContext, hints: Mapping[str, object]) -> ServerGroup | None:

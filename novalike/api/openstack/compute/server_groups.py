@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from novalike.api.http.application import Request, Route
-from novalike.api.openstack import paging
+from novalike.api.openstack import idempotency, paging
 from novalike.api.openstack.schemas import server_groups as schemas
 from novalike.api.openstack.schemas.names import whole
 from novalike.api.openstack.views import server_groups as views
-from novalike.api.operations import resource_notices
+from novalike.api.operations import once, resource_notices
 from novalike.api.operations import server_groups as operations
 from novalike.api.services import ApiServices
 from novalike.db import server_groups
@@ -43,7 +43,10 @@ class _ServerGroups:
         wanted = request.body_value["server_group"]
         policy = wanted["policy"] if "policy" in wanted else wanted["policies"][0]
         rules = {name: whole(value, name, minimum=1) for name, value in wanted.get("rules", {}).items()}
-        made = operations.create(self._services, request.context, name=wanted["name"], policy=policy, rules=rules)
+        made = operations.create(
+            self._services, request.context, name=wanted["name"], policy=policy, rules=rules,
+            key=idempotency.key(request, once.SERVER_GROUPS),
+        )
         resource_notices.server_group(self._services, request.context, "create", made)
         return {"server_group": views.full(request.version, made)}
 
