@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from novalike.db import instances
+from novalike.db import instances, state_resets
 from novalike.db.engine import Database
 from novalike.exception import Unavailable
 from novalike.objects.rebuild import RebuildState
 from novalike.objects.secret import Secret
-from novalike.objects.states import PowerState
+from novalike.objects.states import PowerState, VmState
 from novalike.virt.fake.faults import Fault
 from tests import factories
 from tests.factories_instances import CALLER, NOW
@@ -150,6 +150,25 @@ def test_delete_wins_at_any_time(tmp_path):
         ask(cloud, uuid)
         return uuid
     stories.deleted_at_any_time(tmp_path, begin)
+
+
+def test_an_administrator_resets_it_at_any_time(tmp_path):
+    for number in range(1, 12):
+        home = tmp_path / str(number)
+        home.mkdir()
+        cloud = SimulatedCloud(home)
+        uuid = booted(cloud)
+        ask(cloud, uuid)
+        for _ in range(number):
+            if (message := cloud.next_message()) is not None:
+                cloud._guarded(message.deliver)
+        task = Database.write(cloud.database, state_resets.reset, uuid, VmState.ACTIVE, CALLER, now=NOW)
+        if task is not None:
+            cloud.ring(task)
+        cloud.settle()
+        stories.check(cloud, uuid, f"reset after {number} messages")
+        old_or_new(cloud, uuid)
+        cloud.close()
 
 
 def test_it_keeps_what_it_must(tmp_path):

@@ -9,14 +9,16 @@ import pytest
 
 from novalike.clock import ManualClock
 from novalike.conductor.rescues import Rescues
+from novalike.db import state_resets
+from novalike.db.engine import Database
 from novalike.exception import Unavailable
 from novalike.objects.password import PasswordState
 from novalike.objects.rescue import RescueState
 from novalike.objects.secret import Secret
-from novalike.objects.states import PowerState
+from novalike.objects.states import PowerState, VmState
 from novalike.virt.fake.faults import Fault
 from tests import factories
-from tests.factories_instances import CALLER
+from tests.factories_instances import CALLER, NOW
 from tests.laws import stories
 from tests.laws.cloud import SimulatedCloud
 from tests.laws.stories import CRASHES, Story
@@ -158,6 +160,25 @@ def test_delete_wins_at_any_time(tmp_path):
         ask(cloud, uuid)
         return uuid
     stories.deleted_at_any_time(tmp_path, begin)
+
+
+def test_an_administrator_resets_it_at_any_time(tmp_path):
+    for number in range(1, 5):
+        home = tmp_path / str(number)
+        home.mkdir()
+        cloud = SimulatedCloud(home)
+        uuid = booted(cloud)
+        ask(cloud, uuid)
+        for _ in range(number):
+            if (message := cloud.next_message()) is not None:
+                cloud._guarded(message.deliver)
+        if cloud.server(uuid).task_state is not None:
+            cloud.ring(Database.write(cloud.database, state_resets.reset, uuid, VmState.ACTIVE, CALLER, now=NOW))
+            cloud.settle()
+            stories.check(cloud, uuid, f"reset after {number} messages")
+            assert cloud.server(uuid).vm_state == "active"
+            as_before(cloud, uuid)
+        cloud.close()
 
 
 def test_a_rescued_server_can_be_deleted(tmp_path):
