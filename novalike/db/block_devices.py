@@ -62,3 +62,8 @@ def set_root_image(session: Session, instance_uuid: str, image_id: str) -> None:
 def delete(session: Session, instance_uuid: str) -> None:
     """Forget a server's disks."""
     session.execute(sa.delete(BlockDeviceRow).where(BlockDeviceRow.instance_uuid == instance_uuid))
+
+
+def has_volume(session: Session, volume_id: str) -> bool:
+    """Answer whether any server has a volume."""
+    return session.scalar(sa.select(BlockDeviceRow.id).where(BlockDeviceRow.volume_id == volume_id).limit(1)) is not None

@@ -94,7 +94,6 @@ GROUPS = (
     ), until=_PROXY),
     Group(REFUSED, "RDP consoles", _actions(_SERVER, "os-getRDPConsole"), until="2.5"),
     # Proxies to other services, for clients older than 2016.
-    Group(NOT_BUILT, "the bare metal proxy", (*_of("/os-baremetal-nodes", "GET"), *_of("/os-baremetal-nodes/{id}", "GET")), until=_PROXY),
     Group(NOT_BUILT, "the floating IP proxy; use the network service", (
         *_of("/os-floating-ip-pools", "GET"), *_of("/os-floating-ips", "GET POST"), *_of("/os-floating-ips/{id}", "GET DELETE"),
     ), until=_PROXY),
@@ -115,9 +114,6 @@ GROUPS = (
     ), until="2.43"),
     # Features of compute.
     Group(NOT_BUILT, "image caching on aggregates", _of("/os-aggregates/{id}/images", "POST"), since="2.81"),
-    Group(NOT_BUILT, "assisted volume snapshots", (
-        *_of("/os-assisted-volume-snapshots", "POST"), *_of("/os-assisted-volume-snapshots/{id}", "DELETE"),
-    )),
     Group(NOT_BUILT, "the usage audit log", (
         *_of("/os-instance_usage_audit_log", "GET"), *_of("/os-instance_usage_audit_log/{id}", "GET"),
     )),
@@ -127,11 +123,9 @@ GROUPS = (
     Group(NOT_BUILT, "live migration", _of(f"{_OF_SERVER}/migrations/{{id}}", "DELETE"), since="2.24"),
     Group(NOT_BUILT, "live migration", _actions(f"{_OF_SERVER}/migrations/{{id}}", "force_complete"), since="2.22"),
     Group(NOT_BUILT, "evacuation", _actions(_SERVER, "evacuate")),
-    Group(NOT_BUILT, "network injection", _actions(_SERVER, "injectNetworkInfo")),
     Group(NOT_BUILT, "shares", (
         *_of(f"{_OF_SERVER}/shares", "GET POST"), *_of(f"{_OF_SERVER}/shares/{{id}}", "GET DELETE"),
     ), since="2.97"),
-    Group(NOT_BUILT, "NUMA topology", _of(f"{_OF_SERVER}/topology", "GET"), since="2.78"),
 )
 
 
