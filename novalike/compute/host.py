@@ -39,6 +39,7 @@ class ComputeHost:
         self.reporter = reporter
         self.builders = Workers("build", conf.max_concurrent_builds or ANY_NUMBER)
         self.workers = Workers("order", conf.default_thread_pool_size)
+        self.fetchers = Workers("image", conf.image_cache.precache_concurrency)
         self.copiers = Workers("snapshot", conf.max_concurrent_snapshots or ANY_NUMBER)
         self.orders = Orders(
             self.name, clock, ledger, reporter, on_end=self._ended, power_state=self.power_state,
@@ -103,6 +104,7 @@ class ComputeHost:
         self.builders.stop(0)
         self.workers.stop(0)
         self.copiers.stop(0)
+        self.fetchers.stop(0)
         return ended
 
     def _ended(self, outcome: Outcome) -> None:

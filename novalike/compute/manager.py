@@ -14,6 +14,7 @@ from novalike.compute.console import ConsoleEndpoint
 from novalike.compute.console_relay import ConsoleRelay
 from novalike.compute.devices import DevicesEndpoint
 from novalike.compute.host import ComputeHost
+from novalike.compute.image_caching import ImageCachingEndpoint
 from novalike.compute.inventory import BINARY, HostEndpoint, HostInventory
 from novalike.compute.ledger import Ledger
 from novalike.compute.lifecycle import LifecycleEndpoint
@@ -77,7 +78,7 @@ class ComputeManager:
         self.endpoints: tuple[Interface, ...] = (
             build, lifecycle, ConsoleEndpoint(self.host, self._relay), HostEndpoint(self.host, self._inventory),
             DevicesEndpoint(self.host), MovesEndpoint(self.host), RebuildEndpoint(self.host), RescueEndpoint(self.host), PasswordEndpoint(self.host),
-            SnapshotsEndpoint(self.host, uploads),
+            SnapshotsEndpoint(self.host, uploads), ImageCachingEndpoint(self.host),
         )
         self.periodics = periodics(
             self.host, Housekeeping(self.host, self._inventory), self._inventory, self._power, Orphans(self.host),

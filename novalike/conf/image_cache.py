@@ -17,5 +17,8 @@ OPTIONS = [
         help="Seconds for which an image must not have been needed before it is removed; never less than ten minutes, in which a "
              "server may be made of it.",
     ),
+    cfg.IntOpt("precache_concurrency", default=1, min=1, help=(
+        "Images which a host fetches at the same time because an administrator wants them on the hosts of an aggregate."
+    )),
     cfg.StrOpt("cafile", help="CA certificates to check an HTTPS image service with. Not set: the system's. (Ours.)"),
 ]

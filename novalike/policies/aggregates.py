@@ -18,4 +18,7 @@ RULES = [
     operation(
         f"{_RULE}:set_metadata", ADMIN, "Set an aggregate's metadata.", ("POST", "/os-aggregates/{id}/action (set_metadata)"),
     ),
+    operation(
+        "compute:aggregates:images", ADMIN, "Have the hosts of an aggregate fetch images.", ("POST", "/os-aggregates/{id}/images"),
+    ),
 ]

@@ -6,6 +6,7 @@ from novalike.context import RequestContext
 from novalike.objects.console import ConsoleAddress, ConsoleRoute
 from novalike.objects.device_tasks import InterfaceOrder, VolumeOrder
 from novalike.objects.diagnostics import Diagnostics
+from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
 from novalike.objects.move_tasks import ArriveOrder, DropAsideOrder, FetchOrder, MoveOutOrder, PutBackOrder
 from novalike.objects.password import PasswordOrder
@@ -59,6 +60,16 @@ class Console(Interface):
     @call(since="1.1", timeout=30)
     def open_console(self, ctxt: RequestContext, *, instance_uuid: str, console_type: str) -> ConsoleRoute:
         """Let a console proxy in, once. Raises as `console` does, and Conflict while the guest does not run."""
+
+
+class ImageCaching(Interface):
+    """Have images on the host before a server needs them."""
+
+    topic, version = TOPIC, "1.0"
+
+    @cast()
+    def cache_image(self, ctxt: RequestContext, *, source: ImageSource) -> None:
+        """Fetch an image into the host's cache when its turn comes. Nothing is reported; fine when it is there."""
 
 
 class Devices(Interface):

@@ -303,6 +303,15 @@ class ImageCaching(Protocol):
 
 
 @runtime_checkable
+class ImageFetcher(Protocol):
+    """A driver which can have an image on its host before a server needs it."""
+
+    def cache_image(self, source: ImageSource) -> None:
+        """Fetch an image into the host's cache. Fine when it is there. Raises BuildFailed."""
+        ...
+
+
+@runtime_checkable
 class Movable(Protocol):
     """A driver which can hand a server over to another host's driver of its kind, or to another size on its own.
 

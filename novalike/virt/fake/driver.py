@@ -5,6 +5,7 @@ from __future__ import annotations
 from novalike.virt.fake.consoles import ConsoledGuests
 from novalike.virt.fake.core import FakeCore
 from novalike.virt.fake.devices import DeviceGuests
+from novalike.virt.fake.image_fetching import FetchedImages
 from novalike.virt.fake.moves import MovedGuests
 from novalike.virt.fake.passwords import ObedientGuests
 from novalike.virt.fake.rebuild import RebuiltGuests
@@ -18,6 +19,7 @@ class FakeDriver(
     ConsoledGuests,
     CopiedGuests,
     DeviceGuests,
+    FetchedImages,
     ObedientGuests,
     RebuiltGuests,
     RescuedGuests,

@@ -59,6 +59,7 @@ class FakeHypervisor:
         self._guests: dict[str, FakeGuest] = {}
         self._listeners: list[PowerListener] = []
         self._usage: HostUsage | None = None
+        self.cached_images: set[str] = set()     # ids of images which were fetched ahead of servers
         self._file = _Store(path) if path else None
         if self._file:
             self._guests = {guest.uuid: guest for guest in self._file.load()}

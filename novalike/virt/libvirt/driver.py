@@ -5,6 +5,7 @@ from __future__ import annotations
 from novalike.virt.libvirt.consoles import ConsoledGuests
 from novalike.virt.libvirt.core import LibvirtCore
 from novalike.virt.libvirt.devices import DeviceGuests
+from novalike.virt.libvirt.image_fetching import FetchedImages
 from novalike.virt.libvirt.moves import MovedGuests
 from novalike.virt.libvirt.passwords import ObedientGuests
 from novalike.virt.libvirt.rebuild import RebuiltGuests
@@ -18,6 +19,7 @@ class LibvirtDriver(
     ConsoledGuests,
     CopiedGuests,
     DeviceGuests,
+    FetchedImages,
     ObedientGuests,
     RebuiltGuests,
     RescuedGuests,

@@ -10,7 +10,7 @@ from novalike.api.http.application import Request, Route
 from novalike.api.openstack.schemas import aggregates as schemas
 from novalike.api.openstack.schemas.names import MAX_INT
 from novalike.api.openstack.views import aggregates as views
-from novalike.api.operations import resource_notices
+from novalike.api.operations import image_caching, resource_notices
 from novalike.api.operations.hosts import Hosts
 from novalike.api.services import ApiServices
 from novalike.db import aggregates
@@ -104,6 +104,12 @@ class _Aggregates:
         changed = self._database.write(aggregates.set_metadata, current.id, changes, now=self._clock.now())
         return self._changed(request, "update_metadata", current, changed, meta_data=changes)
 
+    def images(self, request: Request) -> None:
+        image_ids = [one["id"] for one in request.body_value["cache"]]
+        if len(set(image_ids)) < len(image_ids):
+            raise Invalid("Duplicate images in request")
+        image_caching.ask(self._services, request.context, self._get(request).hosts, image_ids)
+
     def _get(self, request: Request) -> Aggregate:
         with self._database.read() as session:
             return aggregates.get_aggregate(session, _number(request))
@@ -149,6 +155,10 @@ def routes(services: ApiServices) -> tuple[Route, ...]:
         Route(method="GET", path=one, handler=of.show, rule=f"{_RULE}:show", query=schemas.NO_QUERY),
         Route(method="PUT", path=one, handler=of.update, rule=f"{_RULE}:update", body=schemas.UPDATE),
         Route(method="DELETE", path=one, handler=of.delete, rule=f"{_RULE}:delete"),
+        Route(
+            method="POST", path=f"{one}/images", handler=of.images, rule="compute:aggregates:images", body=schemas.IMAGES, status=202,
+            since="2.81",
+        ),
         Route(**action, action="add_host", handler=of.add_host, rule=f"{_RULE}:add_host", body=schemas.ADD_HOST),
         Route(**action, action="remove_host", handler=of.remove_host, rule=f"{_RULE}:remove_host", body=schemas.REMOVE_HOST),
         Route(
