@@ -115,3 +115,19 @@ def test_freeing_nothing_frees_nothing(neutron, client) -> None:
 def test_a_failing_neutron_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         NeutronClient(lambda *_: (500, None)).info(caller(), "x")
+
+
+def test_one_more_port_leaves_the_others_alone(neutron, client) -> None:
+    first, second = neutron.network(name="first"), neutron.network(name="second", cidr="10.1.0.0/24")
+    brought = neutron.local.ports.create(ALICE, [{"network_id": second.id}])[0]
+    one = server()
+    (vif,) = client.allocate(caller(), one, (wanted(first),), host="h1")
+    more = client.allocate_nic(caller(), one, wanted(second, tag="blue"), nic=1, host="h1")
+    assert client.allocate_nic(caller(), one, wanted(second, tag="blue"), nic=1, host="h1") == more
+    own = client.allocate_nic(caller(), one, RequestedNetwork(network_id=second.id, port_id=brought.id), nic=2, host="h1")
+    assert [(v.nic, v.tag, v.owned) for v in (more, own)] == [(1, "blue", True), (2, None, False)]
+    assert [found.port_id for found in client.info(caller(), one.uuid)] == [vif.port_id, more.port_id, brought.id]
+    for port_id in (more.port_id, brought.id, brought.id):
+        client.free_port(caller(), one.uuid, port_id)
+    assert [found.port_id for found in client.info(caller(), one.uuid)] == [vif.port_id]
+    assert neutron.local.ports.get(ADMIN, brought.id).device_id == ""

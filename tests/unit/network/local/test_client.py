@@ -150,3 +150,23 @@ def test_ports_are_exact_under_concurrency(database: Database) -> None:
     assert len(refused) == 1
     revisions = sorted(revision for host, revision in cloud.rung)
     assert revisions == list(range(1, 30)), "every change has a revision of its own"
+
+
+def test_one_more_port_leaves_the_others_alone(cloud: Cloud) -> None:
+    first, second = cloud.network(), cloud.network()
+    one = server()
+    (vif,) = cloud.client.allocate(caller(), one, (wanted(first),), host="h1")
+    more = cloud.client.allocate_nic(caller(), one, wanted(second, tag="blue"), nic=1, host="h1")
+    assert cloud.client.allocate_nic(caller(), one, wanted(second, tag="blue"), nic=1, host="h1").port_id == more.port_id
+    assert (more.nic, more.tag, more.owned, more.status) == (1, "blue", True, "ACTIVE")
+    brought = cloud.port(second)
+    own = cloud.client.allocate_nic(caller(), one, RequestedNetwork(port_id=brought.id), nic=2, host="h1")
+    assert (own.port_id, own.owned) == (brought.id, False)
+    assert [found.port_id for found in cloud.client.info(caller(), one.uuid)] == [vif.port_id, more.port_id, brought.id]
+    with pytest.raises(Conflict):
+        cloud.client.allocate_nic(caller(), server(), RequestedNetwork(port_id=brought.id), nic=1, host="h1")
+    for port_id in (more.port_id, brought.id, brought.id, "nonsense"):
+        cloud.client.free_port(caller(), one.uuid, port_id)
+    cloud.client.free_port(caller(), server().uuid, vif.port_id)     # not that server's
+    assert [found.port_id for found in cloud.client.info(caller(), one.uuid)] == [vif.port_id]
+    assert cloud.service.ports.get(ALICE, brought.id).device_id == ""
