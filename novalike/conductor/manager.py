@@ -32,6 +32,7 @@ from novalike.conductor.tasks.shelve import ShelveOffloadTask, ShelveTask
 from novalike.conductor.tasks.snapshot import BackupTask, SnapshotTask
 from novalike.conductor.tasks.swap_volume import SwapVolumeTask
 from novalike.conductor.tasks.unshelve import UnshelveHereTask, UnshelveTask
+from novalike.conductor.usage_audit import UsageAudits
 from novalike.context import RequestContext
 from novalike.db import debts, tasks
 from novalike.db.engine import Database
@@ -122,6 +123,7 @@ class ConductorManager:
             Periodic("resizes", min(60.0, conf.resize_confirm_window), resized.confirm, delay=10.0),
             Periodic("reclaim", min(60.0, conf.reclaim_instance_interval), reclaim.reclaim, delay=10.0),
             Periodic("shelved servers", conf.shelved_poll_interval, Shelved(world).offload, delay=60.0),
+            Periodic("usage audit", 60.0 if conf.instance_usage_audit else 0, UsageAudits(world).run, delay=30.0),
             Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),
         )
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from oslo_config import cfg
@@ -84,8 +85,8 @@ class Notifier:
     def updated(self, before: Instance | None, sight: Sight, *, caller: Caller | None, source: str | None = None, always: bool = False) -> None:
         """Tell that a server changed, if that is wanted: see `states`. `always` tells it anyhow, as Nova does of tags."""
 
-    def exists(self, sight: Sight, *, caller: Caller | None) -> None:
-        """Tell that a server exists now, for those who count usage by that."""
+    def exists(self, sight: Sight, *, caller: Caller | None, period: tuple[datetime, datetime] | None = None) -> None:
+        """Tell that a server exists now, or was there in a period, for those who count usage by that."""
 
     def resource(
         self, event: str, payload: Callable[[], dict[str, Any]], *, caller: Caller | None, publisher: str,
@@ -142,8 +143,9 @@ class QueuedNotifier(Notifier):
         now = self._clock.now()
         self._post(functools.partial(self._updated, before, sight, caller, source, periods.current(self._period, now)))
 
-    def exists(self, sight: Sight, *, caller: Caller | None) -> None:
-        self._post(functools.partial(self._exists, sight, caller, periods.current(self._period, self._clock.now())))
+    def exists(self, sight: Sight, *, caller: Caller | None, period: tuple[datetime, datetime] | None = None) -> None:
+        told = period or periods.current(self._period, self._clock.now())
+        self._post(functools.partial(self._exists, sight, caller, told))
 
     def resource(
         self, event: str, payload: Callable[[], dict[str, Any]], *, caller: Caller | None, publisher: str,

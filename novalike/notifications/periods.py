@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 
+def completed(period: str, before: datetime) -> tuple[datetime, datetime]:
+    """Answer beginning and end of the last period which was over at a moment."""
+    end = current(period, before)[0]
+    return current(period, end - timedelta(microseconds=1))[0], end
+
+
 def current(period: str, now: datetime) -> tuple[datetime, datetime]:
     """Answer (beginning, now) of the present period. `period` is an instance_usage_audit_period such as `month` or `day@6`."""
     unit, _, text = period.partition("@")

@@ -274,4 +274,20 @@ def upgrade() -> None:
     )
     op.create_index('ix_tasks_wake', 'tasks', ['wake_at'], unique=False)
     op.create_index('uq_tasks_instance', 'tasks', ['instance_uuid'], unique=True)
+    op.create_table('usage_audits',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('host', sa.String(length=255), nullable=False),
+    sa.Column('period_beginning', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.Column('period_ending', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.Column('state', sa.String(length=64), nullable=False),
+    sa.Column('instances', sa.Integer(), nullable=False),
+    sa.Column('errors', sa.Integer(), nullable=False),
+    sa.Column('message', sa.Text().with_variant(mysql.LONGTEXT(), 'mariadb').with_variant(mysql.LONGTEXT(), 'mysql'), nullable=True),
+    sa.Column('touched_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_usage_audits')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('uq_usage_audits_period_host', 'usage_audits', ['period_beginning', 'period_ending', 'host'], unique=True)
     # ### end Alembic commands ###

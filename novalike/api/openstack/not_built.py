@@ -113,9 +113,6 @@ GROUPS = (
         _SERVER, "addFloatingIp removeFloatingIp addFixedIp removeFixedIp",
     ), until="2.43"),
     # Features of compute.
-    Group(NOT_BUILT, "the usage audit log", (
-        *_of("/os-instance_usage_audit_log", "GET"), *_of("/os-instance_usage_audit_log/{id}", "GET"),
-    )),
     Group(NOT_BUILT, "live migration", (
         *_actions(_SERVER, "os-migrateLive"),
     )),
