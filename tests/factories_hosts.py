@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from novalike.hardware.capacity import Amounts, Ratios, capacity
 from novalike.objects.flavor import Flavor
-from novalike.objects.host import Inventory
+from novalike.objects.host import CustomResource, Inventory
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import HostState
 
@@ -21,6 +21,10 @@ def inventory(host: str = "host1", **changes) -> Inventory:
         "cpu_info": {"arch": "x86_64", "vendor": "AMD", "features": ["aes", "sse4.2"]},
     }
     return Inventory(**{**values, **changes})
+
+
+def custom_resource(**changes) -> CustomResource:
+    return CustomResource(**{"total": 4, **changes})
 
 
 def flavor(**changes) -> Flavor:

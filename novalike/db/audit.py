@@ -6,14 +6,14 @@ A debt of a host (db/debts.py) is owned: what it covers is no leftover.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import hosts
+from novalike.db import aggregates, claims, hosts
 from novalike.db.base import now_ms
 from novalike.db.cells import Cells
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
@@ -29,7 +29,7 @@ from novalike.db.models.mappings import InstanceMapping
 from novalike.db.models.networks import PortRow
 from novalike.db.models.projects import ServerGroupMemberRow
 from novalike.db.models.tasks import TaskRow
-from novalike.hardware.capacity import Ratios, capacity
+from novalike.hardware.capacity import Ratios, capacity, overrides
 from novalike.objects.host import Inventory
 from novalike.objects.states import VmState
 from novalike.rpc import serializer
@@ -62,17 +62,21 @@ def leftovers(
     found: list[Leftover] = []
     live: set[str] = set()
     uncounted: set[str] = set()
+    metadata = aggregates.metadata_of_hosts(cells.shared.fetch(aggregates.list_aggregates))
     for database in cells:
-        found += database.fetch(in_cell, ratios=ratios or Ratios(), grace=grace, idle=idle)
+        found += database.fetch(in_cell, ratios=ratios or Ratios(), metadata=metadata, grace=grace, idle=idle)
         live |= database.fetch(_live_instances)
         uncounted |= database.fetch(_live_instances, InstanceRow.vm_state == VmState.SOFT_DELETED)
     found += cells.shared.fetch(in_global, live, uncounted, grace=grace)
     return tuple(found)
 
 
-def in_cell(session: Session, *, ratios: Ratios, grace: float = 0.0, idle: bool = False) -> list[Leftover]:
-    """Answer what is wrong in one cell."""
-    found = [*_claims(session), *_capacity(session, ratios), *_tasks(session, grace), *_states(session, grace), *_children(session)]
+def in_cell(
+    session: Session, *, ratios: Ratios, metadata: Mapping[str, Mapping[str, frozenset[str]]] | None = None, grace: float = 0.0,
+    idle: bool = False,
+) -> list[Leftover]:
+    """Answer what is wrong in one cell. `metadata` are those of aggregates, by host: they may set allocation ratios."""
+    found = [*_claims(session), *_capacity(session, ratios, metadata or {}), *_tasks(session, grace), *_states(session, grace), *_children(session)]
     if idle:
         found += _busy(session)
     return found
@@ -107,9 +111,10 @@ def _claims(session: Session) -> Iterator[Leftover]:
             yield Leftover("claim", uuid, f"is on {claimed_host}/{claimed_node}, but its instance on {host}/{node}")
 
 
-def _capacity(session: Session, ratios: Ratios) -> Iterator[Leftover]:
+def _capacity(session: Session, ratios: Ratios, metadata: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[Leftover]:
     rows = session.execute(sa.select(ComputeNodeRow.id, ComputeNodeRow.host, ComputeNodeRow.inventory, ComputeNodeRow.deleted)).all()
     sums = hosts.claim_sums(session, [row.id for row in rows])
+    custom = claims.custom_sums(session, sums)
     for row in rows:
         used = sums.get(row.id)
         if used is None:
@@ -117,12 +122,13 @@ def _capacity(session: Session, ratios: Ratios) -> Iterator[Leftover]:
         if row.deleted:
             yield Leftover("host", row.host, f"was deleted and still has {used[3]} instances")
             continue
-        limit = capacity(serializer.load(Inventory, row.inventory), ratios).limit
-        for name, promised, most in zip(
-            ("vCPUs", "MiB of memory", "GiB of disk"), used, (limit.vcpus, limit.memory_mb, limit.disk_gb), strict=False,
-        ):
-            if promised > most:
-                yield Leftover("host", row.host, f"has promised {promised} of {most} {name}")
+        limit = capacity(serializer.load(Inventory, row.inventory), ratios, overrides(metadata.get(row.host, {}))).limit
+        most = {"vCPUs": limit.vcpus, "MiB of memory": limit.memory_mb, "GiB of disk": limit.disk_gb}
+        promised = dict(zip(most, used, strict=False)) | custom.get(row.id, {})
+        for name, amount in promised.items():
+            allowed = most.get(name, limit.custom.get(name, 0))
+            if amount > allowed:
+                yield Leftover("host", row.host, f"has promised {amount} of {allowed} {name}")
 
 
 def _tasks(session: Session, grace: float) -> Iterator[Leftover]:

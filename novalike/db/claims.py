@@ -20,7 +20,7 @@ from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, Serv
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import Fenced
 from novalike.hardware import capacity as arithmetic
-from novalike.hardware.capacity import Amounts, Ratios, Shortage
+from novalike.hardware.capacity import NO_OVERRIDES, Amounts, Overrides, Ratios, Shortage
 from novalike.objects.claim import Claim
 from novalike.objects.host import Inventory
 from novalike.objects.request_spec import RequestSpec
@@ -71,12 +71,13 @@ class Unusable:
 
 def claim(
     session: Session, spec: RequestSpec, *, node_id: int, availability_zone: str, ratios: Ratios,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Claimed | DoesNotFit | AgainstPolicy | Unusable:
     """Claim what `spec` needs of a compute node; a transaction of its own.
 
     For the role "instance" the same transaction writes host, node and zone into the instance. A claim which the instance
     already holds in this role and epoch, on a host which is not excluded, is answered instead, whatever node was asked
-    for; any other claim in this role is replaced. Raises Fenced when a newer operation owns the instance or it is gone.
+    for; any other claim in this role is replaced. `overrides` are the ratios which the host's aggregates set. Raises Fenced when a newer operation owns the instance or it is gone.
     """
     nodes, instance, held = _lock(session, spec, node_id)
     if held is not None and _answers(held, spec):
@@ -94,7 +95,9 @@ def claim(
     if debts:
         return Unusable("the host has to clean up first")
     inventory = serializer.load(Inventory, node.inventory)
-    short = arithmetic.shortages(wanted, used, arithmetic.capacity(inventory, ratios))
+    if wanted.custom:
+        used = replace(used, custom=custom_sums(session, [node.id], apart_from=held.id if held else 0).get(node.id, {}))
+    short = arithmetic.shortages(wanted, used, arithmetic.capacity(inventory, ratios, overrides))
     if short:
         return DoesNotFit(short)
     _store(session, spec, node, wanted, held, now)
@@ -108,7 +111,7 @@ def claim(
     return Claimed(
         claim=Claim(
             instance_uuid=spec.instance_uuid, role=spec.role, epoch=spec.epoch, compute_node_id=node.id, host=node.host,
-            node=node.node, vcpus=wanted.vcpus, memory_mb=wanted.memory_mb, disk_gb=wanted.disk_gb,
+            node=node.node, vcpus=wanted.vcpus, memory_mb=wanted.memory_mb, disk_gb=wanted.disk_gb, resources=dict(wanted.custom),
         ),
         availability_zone=availability_zone,
     )
@@ -126,6 +129,27 @@ def held_by(session: Session, spec: RequestSpec) -> Claimed | None:
 def group_hosts(session: Session, group_uuid: str, *, apart_from: str) -> dict[str, int]:
     """Answer on which hosts how many servers of a group hold claims, without one of them."""
     return {host: int(count) for host, count in session.execute(_GROUP_HOSTS, {"in_group": group_uuid, "in_apart": apart_from})}
+
+
+def hosts_of(session: Session, uuids: Collection[str], *, project_id: str) -> dict[str, tuple[str, ...]]:
+    """Answer where a project's servers hold claims: two hosts while one moves. Foreign ones are left out, as missing ones are."""
+    found: dict[str, tuple[str, ...]] = {}
+    for uuid, host in session.execute(_HOSTS_OF, {"uuids": sorted(uuids), "in_project": project_id}):
+        found[uuid] = (*found.get(uuid, ()), host)
+    return found
+
+
+def custom_sums(session: Session, node_ids: Collection[int], *, apart_from: int = 0) -> dict[int, dict[str, int]]:
+    """Answer, by compute node id, what claims take of custom resources, without one claim.
+
+    Summed here and not by the database, whose JSON functions differ: ask only of hosts which have such resources.
+    """
+    sums: dict[int, dict[str, int]] = {}
+    for node_id, resources in session.execute(_CUSTOM, {"ids": sorted(node_ids), "in_apart": apart_from}):
+        for name, amount in (resources or {}).items():
+            of_node = sums.setdefault(node_id, {})
+            of_node[name] = of_node.get(name, 0) + amount
+    return sums
 
 
 def release(
@@ -202,6 +226,12 @@ _GROUP_HOSTS = sa.select(_NODES.c.host, sa.func.count(sa.distinct(_CLAIMS.c.inst
 ).where(
     _CLAIMS.c.server_group == sa.bindparam("in_group"), _CLAIMS.c.instance_uuid != sa.bindparam("in_apart"),
 ).group_by(_NODES.c.host)
+_HOSTS_OF = sa.select(_CLAIMS.c.instance_uuid, _NODES.c.host).join(_NODES, _NODES.c.id == _CLAIMS.c.compute_node_id).join(
+    _INSTANCES, _INSTANCES.c.uuid == _CLAIMS.c.instance_uuid,
+).where(_CLAIMS.c.instance_uuid.in_(sa.bindparam("uuids", expanding=True)), _INSTANCES.c.project_id == sa.bindparam("in_project"))
+_CUSTOM = sa.select(_CLAIMS.c.compute_node_id, _CLAIMS.c.resources).where(
+    _CLAIMS.c.compute_node_id.in_(sa.bindparam("ids", expanding=True)), _CLAIMS.c.id != sa.bindparam("in_apart"),
+)
 _TOUCH = sa.update(_NODES).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).values(changed_at=hosts.next_stamp())
 _PLACE = sa.update(_INSTANCES).where(
     _INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.epoch == sa.bindparam("in_epoch"),
@@ -260,7 +290,7 @@ def _used(session: Session, node: Any, *, apart_from: Any) -> tuple[Amounts, int
 def _store(session: Session, spec: RequestSpec, node: Any, wanted: Amounts, held: Any, now: int) -> None:
     values = {
         "compute_node_id": node.id, "epoch": spec.epoch, "vcpus": wanted.vcpus, "memory_mb": wanted.memory_mb,
-        "disk_gb": wanted.disk_gb, "resources": {}, "server_group": spec.server_group,
+        "disk_gb": wanted.disk_gb, "resources": dict(wanted.custom), "server_group": spec.server_group,
     }
     if held is not None:
         session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == held.id).values(**values))
@@ -274,5 +304,6 @@ def _to_object(row: Any) -> Claim:
     return Claim(
         instance_uuid=row.instance_uuid, role=row.role, epoch=row.epoch, compute_node_id=row.compute_node_id,
         host=row.host, node=row.node, vcpus=row.vcpus, memory_mb=row.memory_mb, disk_gb=row.disk_gb,
+        resources=row.resources or {},
     )
 

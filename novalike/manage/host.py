@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from novalike.db import aggregates, debts, hosts, running
-from novalike.hardware.capacity import Ratios, capacity
+from novalike.hardware.capacity import Ratios, capacity, overrides
 from novalike.manage.command import Command, Session
 
 COLUMNS = ("cell", "host", "node", "zone", "state", "status", "servers", "vcpus", "memory_mb", "disk_gb")
@@ -18,14 +18,15 @@ def show(session: Session) -> int:
     """List hypervisors with what is promised of what they can promise."""
     conf = session.conf
     ratios = Ratios(conf.initial_cpu_allocation_ratio, conf.initial_ram_allocation_ratio, conf.initial_disk_allocation_ratio)
-    zones = aggregates.zones_of_hosts(session.cells.shared.fetch(aggregates.list_aggregates))
+    known = session.cells.shared.fetch(aggregates.list_aggregates)
+    zones, metadata = aggregates.zones_of_hosts(known), aggregates.metadata_of_hosts(known)
     rows: list[dict[str, Any]] = []
     for name in session.cells.names():
         nodes = session.cells.cell(name).fetch(
             hosts.list_compute_nodes, down_after=conf.service_down_time, host=session.arguments.host,
         )
         for node in nodes:
-            limit, service = capacity(node.inventory, ratios).limit, node.service
+            limit, service = capacity(node.inventory, ratios, overrides(metadata.get(node.host, {}))).limit, node.service
             rows.append({
                 "cell": name, "host": node.host, "node": node.node,
                 "zone": zones.get(node.host, conf.default_availability_zone),

@@ -40,11 +40,9 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def filters_and_weighers(self) -> upgradecheck.Result:
         """The scheduler's plugins exist."""
-        section = self._conf.filter_scheduler
+        conf = self._conf
         try:
-            options = Options.of(section)
-            plugins.load_filters(section.enabled_filters, options)
-            plugins.load_weighers(section.weight_classes, options)
+            plugins.load_driver(conf.scheduler.driver, Options.of(conf.filter_scheduler, conf.metrics))
         except (ValueError, ImportError, AttributeError) as error:
             return upgradecheck.Result(FAILURE, str(error))
         return upgradecheck.Result(SUCCESS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +18,4 @@ class Claim:
     vcpus: int
     memory_mb: int
     disk_gb: int
+    resources: dict[str, int] = field(default_factory=dict)   # custom ones, by class

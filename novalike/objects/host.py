@@ -7,6 +7,18 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustomResource:
+    """How much of a custom resource class a host has; `max_unit` is the most for one server (None: all there is)."""
+
+    total: int
+    reserved: int = 0
+    allocation_ratio: float = 1.0
+    min_unit: int = 1
+    max_unit: int | None = None
+    step_size: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What a compute host reports of itself at start and whenever it changes. Memory in MiB, disk in GiB.
 
@@ -34,18 +46,23 @@ class Inventory:
     traits: tuple[str, ...] = ()
     capabilities: dict[str, str] = field(default_factory=dict)
     connector: dict[str, str] = field(default_factory=dict)   # for volumes: initiator, ip ...
+    resources: dict[str, CustomResource] = field(default_factory=dict)   # by resource class
     rpc_version: str = "1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostUsage:
-    """What a host sees in use now, reported with heartbeats when changed; shown by os-hypervisors, never scheduled on."""
+    """What a host sees in use now, reported with heartbeats when changed; shown by os-hypervisors.
+
+    Nothing is claimed from these numbers. `metrics` are what monitors measure, for MetricsFilter and MetricsWeigher.
+    """
 
     memory_mb_used: int = 0
     local_gb_used: int = 0
     disk_available_least: int = 0
     running_vms: int = 0
     uptime: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

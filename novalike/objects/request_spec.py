@@ -35,6 +35,7 @@ class RequestSpec:
     leaves_host: str | None = None              # a move: where the server is and must not stay
     server_group: str | None = None
     group: GroupPlaces | None = None            # looked up by the scheduler itself: where the group is now
+    hinted_hosts: dict[str, tuple[str, ...]] = field(default_factory=dict)   # by the same: where servers named in hints are
     root_volume: bool = False                   # the root disk is a volume: needs no local disk
 
 

@@ -100,7 +100,8 @@ def _misses(
 
 
 def _less(shortage: Shortage) -> str:
-    return _UNITS[shortage.resource].format(shortage.missing, "" if shortage.missing == 1 else "s")
+    unit = _UNITS.get(shortage.resource, f"{{}} {shortage.resource} less")
+    return unit.format(shortage.missing, "" if shortage.missing == 1 else "s")
 
 
 def _summary(considered: int, rejections: Sequence[Rejection], nearest: str | None) -> str:

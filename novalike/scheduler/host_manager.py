@@ -8,8 +8,8 @@ anyway costs a lost race at worst: the claim checks again under lock.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -17,19 +17,22 @@ from sqlalchemy.orm import Session
 
 from novalike.clock import Clock
 from novalike.db import aggregates as aggregates_table
-from novalike.db import hosts
+from novalike.db import claims, hosts
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, ServiceRow
-from novalike.hardware.capacity import Amounts, Ratios, capacity
+from novalike.hardware.capacity import Amounts, Ratios, capacity, overrides
 from novalike.objects.aggregate import Aggregate
 from novalike.objects.host import Inventory
 from novalike.rpc import serializer
-from novalike.scheduler.host_state import HostState
+from novalike.scheduler import extra_facts
+from novalike.scheduler.host_state import FLAVORS, IMAGE_PROPERTIES, IO_OPS, METRICS, HostState
 
 OVERLAP_MS = 2000
 FULL_INTERVAL = 60.0
 AGGREGATES_FOR = 1.0
+#: Seconds for which what is read of all hosts together is good enough.
+IO_OPS_FOR, METRICS_FOR = 1.0, 10.0
 
 _NODES = cast("sa.Table", ComputeNodeRow.__table__)
 _SERVICES = cast("sa.Table", ServiceRow.__table__)
@@ -71,22 +74,36 @@ _OPEN = _Closed()
 
 @dataclass(frozen=True, slots=True)
 class _Delta:
-    """What one refresh read: changed rows with the sums of claims on them, all closed hosts, and with `full` all ids."""
+    """What one refresh read: changed rows with the sums of claims on them, all closed hosts, and with `full` all ids.
+
+    Then what plugins need: of the changed rows, or of all nodes (None: not read this time).
+    """
 
     rows: tuple[Any, ...]
     closed: Mapping[str, _Closed]
     ids: frozenset[int] | None
+    custom: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    flavors: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    image_properties: Mapping[int, Mapping[tuple[str, str], int]] = field(default_factory=dict)
+    io_ops: Mapping[int, int] | None = None
+    metrics: Mapping[int, Mapping[str, float]] | None = None
 
 
 class HostManager:
-    """The hosts of every cell. Thread-safe: threads that come while one refreshes share the next refresh."""
+    """The hosts of every cell. Thread-safe: threads that come while one refreshes share the next refresh.
+
+    `needs` names what plugins need beyond what is always read (host_state.py).
+    """
 
     def __init__(
         self, cells: Cells, clock: Clock, *, down_after: float, ratios: Ratios, default_zone: str = "nova",
+        needs: Collection[str] = (),
     ) -> None:
         self._zones = _Aggregates(cells.shared, clock)
         self._views = {
-            name: _CellView(cells.cell(name), clock, down_after=down_after, ratios=ratios, default_zone=default_zone)
+            name: _CellView(
+                cells.cell(name), clock, down_after=down_after, ratios=ratios, default_zone=default_zone, needs=frozenset(needs),
+            )
             for name in cells.names()
         }
 
@@ -120,7 +137,7 @@ class _CellView:
     """The hosts of one cell."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, down_after: float, ratios: Ratios, default_zone: str,
+        self, database: Database, clock: Clock, *, down_after: float, ratios: Ratios, default_zone: str, needs: frozenset[str],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -136,7 +153,11 @@ class _CellView:
         self._zone_of: Mapping[str, str] = {}
         self._metadata_of: Mapping[str, Mapping[str, frozenset[str]]] = {}
         self._newest = 0
-        self._full_at = float("-inf")
+        self._needs = needs
+        self._full_at = self._io_ops_at = self._metrics_at = float("-inf")
+        self._io_ops: Mapping[int, int] = {}
+        self._instances_then: dict[int, int] = {}    # when io_ops was read
+        self._metrics: Mapping[int, Mapping[str, float]] = {}
         self._snapshot: tuple[HostState, ...] = ()
 
     def snapshot(self, aggregates: tuple[Aggregate, ...]) -> tuple[HostState, ...]:
@@ -153,23 +174,42 @@ class _CellView:
         now = self._clock.monotonic()
         full = now >= self._full_at
         since = -1 if full else self._newest - OVERLAP_MS
-        delta = self._database.fetch(self._read, since, full)
+        delta = self._database.fetch(self._read, since, full, now)
         changed = self._apply_rows(delta)
         changed |= self._apply_closed(delta.closed)
         changed |= self._apply_aggregates(aggregates)
+        changed |= self._apply_busy(delta)
         if changed:
             self._snapshot = tuple(self._states[node_id] for node_id in sorted(self._states))
         if full:
             self._full_at = now + FULL_INTERVAL
+        if delta.io_ops is not None:
+            self._io_ops_at = now + IO_OPS_FOR
+        if delta.metrics is not None:
+            self._metrics_at = now + METRICS_FOR
 
-    def _read(self, session: Session, since: int, full: bool) -> _Delta:
+    def _read(self, session: Session, since: int, full: bool, now: float) -> _Delta:
         stamps = session.execute(_STAMPS, {"in_since": since}).all()
-        ids = [node_id for node_id, stamp in stamps if self._stamps.get(node_id) != stamp]
+        changed = [node_id for node_id, stamp in stamps if self._stamps.get(node_id) != stamp]
         rows: list[Any] = []
-        for start in range(0, len(ids), 1000):
-            rows += session.execute(_ROWS, {"ids": ids[start:start + 1000]}).all()
+        custom: dict[int, Mapping[str, int]] = {}
+        flavors: dict[int, frozenset[str]] = {}
+        image_properties: dict[int, Mapping[tuple[str, str], int]] = {}
+        for start in range(0, len(changed), 1000):
+            ids = changed[start:start + 1000]
+            found = session.execute(_ROWS, {"ids": ids}).all()
+            rows += found
+            if special := [row.id for row in found if row.inventory.get("resources")]:
+                custom |= claims.custom_sums(session, special)
+            if FLAVORS in self._needs:
+                flavors |= extra_facts.flavors(session, ids)
+            if IMAGE_PROPERTIES in self._needs:
+                image_properties |= extra_facts.image_properties(session, ids)
         return _Delta(
-            tuple(rows), self._read_closed(session), frozenset(node_id for node_id, _ in stamps) if full else None,
+            rows=tuple(rows), closed=self._read_closed(session), custom=custom, flavors=flavors, image_properties=image_properties,
+            ids=frozenset(node_id for node_id, _ in stamps) if full else None,
+            io_ops=extra_facts.io_ops(session) if IO_OPS in self._needs and now >= self._io_ops_at else None,
+            metrics=extra_facts.metrics(session) if METRICS in self._needs and now >= self._metrics_at else None,
         )
 
     def _read_closed(self, session: Session) -> dict[str, _Closed]:
@@ -189,7 +229,7 @@ class _CellView:
             if row.deleted:
                 self._states.pop(row.id, None)
             else:
-                self._states[row.id] = self._state(row)
+                self._states[row.id] = self._state(row, delta)
         if delta.ids is not None:
             for node_id in self._stamps.keys() - delta.ids:
                 del self._stamps[node_id]
@@ -197,16 +237,40 @@ class _CellView:
                 changed = True
         return changed
 
-    def _state(self, row: Any) -> HostState:
+    def _state(self, row: Any, delta: _Delta) -> HostState:
         inventory = serializer.load(Inventory, row.inventory)
         closed = self._closed.get(row.host, _OPEN)
+        metadata = self._metadata_of.get(row.host, {})
+        instances = row.instances or 0
         return HostState(
             node_id=row.id, uuid=row.uuid, host=row.host, node=row.node, inventory=inventory,
-            capacity=capacity(inventory, self._ratios), instances=row.instances or 0,
-            used=Amounts(int(row.vcpus or 0), int(row.memory_mb or 0), int(row.disk_gb or 0)),
+            capacity=capacity(inventory, self._ratios, overrides(metadata)), instances=instances,
+            used=Amounts(int(row.vcpus or 0), int(row.memory_mb or 0), int(row.disk_gb or 0), delta.custom.get(row.id, {})),
             build_failures=row.build_failures, availability_zone=self._zone_of.get(row.host, self._default_zone),
-            metadata=self._metadata_of.get(row.host, {}), up=closed.up, disabled=closed.disabled, owing=closed.owing,
+            metadata=metadata, up=closed.up, disabled=closed.disabled, owing=closed.owing,
+            io_ops=self._busy(row.id, instances), metrics=self._metrics.get(row.id, {}),
+            flavors=delta.flavors.get(row.id, frozenset()), image_properties=delta.image_properties.get(row.id, {}),
         )
+
+    def _busy(self, node_id: int, instances: int) -> int:
+        # A server which came since the busy ones were counted is surely being built or moved there.
+        return self._io_ops.get(node_id, 0) + max(0, instances - self._instances_then.get(node_id, instances))
+
+    def _apply_busy(self, delta: _Delta) -> bool:
+        if delta.io_ops is not None:
+            self._io_ops = delta.io_ops
+            self._instances_then = {node_id: state.instances for node_id, state in self._states.items()}
+        if delta.metrics is not None:
+            self._metrics = delta.metrics
+        if delta.io_ops is None and delta.metrics is None:
+            return False
+        changed = False
+        for node_id, state in self._states.items():
+            busy, measured = self._busy(node_id, state.instances), self._metrics.get(node_id, {})
+            if busy != state.io_ops or measured != state.metrics:
+                self._states[node_id] = replace(state, io_ops=busy, metrics=measured)
+                changed = True
+        return changed
 
     def _apply_closed(self, closed: Mapping[str, _Closed]) -> bool:
         differing = {
@@ -228,8 +292,9 @@ class _CellView:
         self._zone_of = aggregates_table.zones_of_hosts(aggregates)
         self._metadata_of = aggregates_table.metadata_of_hosts(aggregates)
         for node_id, state in self._states.items():
+            metadata = self._metadata_of.get(state.host, {})
             self._states[node_id] = replace(
-                state, availability_zone=self._zone_of.get(state.host, self._default_zone),
-                metadata=self._metadata_of.get(state.host, {}),
+                state, availability_zone=self._zone_of.get(state.host, self._default_zone), metadata=metadata,
+                capacity=capacity(state.inventory, self._ratios, overrides(metadata)),
             )
         return True

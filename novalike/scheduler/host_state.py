@@ -9,6 +9,8 @@ from novalike.hardware.capacity import Amounts, Capacity
 from novalike.objects.host import Inventory
 
 NOTHING = Amounts()
+#: What a filter or weigher may need beyond what every host's state has: only what some plugin in use names is read.
+IO_OPS, METRICS, FLAVORS, IMAGE_PROPERTIES, HINTED_HOSTS = "io_ops", "metrics", "flavors", "image_properties", "hinted_hosts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,6 +20,9 @@ class HostState:
     `metadata` holds, for each metadata key of the host's aggregates, all values which they give it. `owing`: the host has
     to clean up after an earlier server before it gets new work. Two states are the same only if they are the same object:
     an unchanged host keeps its object from one snapshot to the next.
+
+    What stands last is only there when a plugin needs it: how many servers are being built, moved, saved and the like, what
+    monitors measure, the ids of the servers' flavors, and how many servers have each image property (as (name, value)).
     """
 
     node_id: int
@@ -34,6 +39,10 @@ class HostState:
     up: bool = True
     disabled: bool = False
     owing: bool = False
+    io_ops: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    flavors: frozenset[str] = frozenset()
+    image_properties: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def free_vcpus(self) -> int:

@@ -23,17 +23,15 @@ class SchedulerManager:
     topic = TOPIC
 
     def __init__(self, conf: cfg.ConfigOpts, cells: Cells, clock: Clock) -> None:
-        section = conf.filter_scheduler
-        options = Options.of(section)
+        options = Options.of(conf.filter_scheduler, conf.metrics)
+        driver = plugins.load_driver(conf.scheduler.driver, options)
         ratios = Ratios(conf.initial_cpu_allocation_ratio, conf.initial_ram_allocation_ratio, conf.initial_disk_allocation_ratio)
         self.hosts = HostManager(
             cells, clock, down_after=conf.service_down_time, ratios=ratios, default_zone=conf.default_availability_zone,
+            needs=driver.needs,
         )
         self._cells = cells
-        self.placing = Placing(
-            cells, self.hosts, filters=plugins.load_filters(section.enabled_filters, options),
-            weighers=plugins.load_weighers(section.weight_classes, options), options=options, ratios=ratios,
-        )
+        self.placing = Placing(cells, self.hosts, driver=driver, ratios=ratios)
         self.endpoints: tuple[Interface, ...] = (self.placing,)
         self.periodics: tuple[Periodic, ...] = ()
 

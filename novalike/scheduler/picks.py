@@ -43,6 +43,9 @@ class Picks:
         if not picked:
             return hosts
         return tuple(
-            replace(host, used=host.used + picked[host.node_id][0], instances=host.instances + picked[host.node_id][1])
+            replace(
+                host, used=host.used + picked[host.node_id][0], instances=host.instances + picked[host.node_id][1],
+                io_ops=host.io_ops + picked[host.node_id][1],
+            )
             if host.node_id in picked else host for host in hosts
         )

@@ -11,18 +11,17 @@ from novalike.db import claims, server_groups
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
-from novalike.hardware.capacity import Ratios, demand
+from novalike.hardware.capacity import Ratios, demand, overrides
 from novalike.objects.request_spec import NoHost, Placement, RequestSpec
 from novalike.objects.server_group import AFFINITY, places, refusal
 from novalike.rpc.scheduler import Scheduler
+from novalike.scheduler.drivers.base import Driver
 from novalike.scheduler.explain import Refusal, explain
-from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.filters.affinity import servers
 from novalike.scheduler.host_manager import HostManager
-from novalike.scheduler.host_state import HostState
-from novalike.scheduler.options import Options
+from novalike.scheduler.host_state import HINTED_HOSTS, HostState
 from novalike.scheduler.picks import Picks
 from novalike.scheduler.select import CLEANUP, Decision, Ranked, select
-from novalike.scheduler.weights.base import Weigher
 
 LOG = logging.getLogger(__name__)
 
@@ -35,14 +34,11 @@ class Placing(Scheduler):
     """Chooses a host for one server and claims it in the same breath."""
 
     def __init__(
-        self, cells: Cells, hosts: HostManager, *, filters: Sequence[Filter], weighers: Sequence[Weigher],
-        options: Options, ratios: Ratios,
+        self, cells: Cells, hosts: HostManager, *, driver: Driver, ratios: Ratios,
     ) -> None:
         self._cells = cells
         self._hosts = hosts
-        self._filters = tuple(filters)
-        self._weighers = tuple(weighers)
-        self._options = options
+        self._driver = driver
         self._ratios = ratios
         self._picks = Picks()
 
@@ -56,7 +52,7 @@ class Placing(Scheduler):
         looked_again = False
         for _ in range(SNAPSHOTS):
             snapshot = self._hosts.snapshot(cell, fresh_aggregates=looked_again)
-            spec = self._with_group(spec, database)
+            spec = self._looked_up(spec, database)
             decision = self._decide(spec, snapshot)
             # A host which refused and has not changed since would refuse again.
             forbidden = _forbidden(spec, decision)
@@ -86,8 +82,8 @@ class Placing(Scheduler):
         """Ask the filters which look at images about the server's own host; see rpc/scheduler.py."""
         cell, _database = self._cell_of(spec)
         snapshot = [one for one in self._hosts.snapshot(cell) if (one.host, one.node) == (spec.requested_host, spec.requested_node)]
-        filters = tuple(one for one in self._filters if one.asked_of_images)
-        decision = select(spec, snapshot, filters, (), "", self._options)
+        filters = tuple(one for one in self._driver.filters if one.asked_of_images)
+        decision = select(spec, snapshot, filters, (), "", self._driver.options)
         if not any(removed.by != CLEANUP for removed in decision.removed) and snapshot:
             return                               # debts are of other servers: this one takes no room that it has not
         raise NoValidHost(explain(spec, decision, filters).summary)
@@ -95,11 +91,19 @@ class Placing(Scheduler):
     def explain(self, ctxt: RequestContext, *, spec: RequestSpec) -> NoHost:
         """Answer how hosts would be judged now, without claiming; for operators."""
         cell, database = self._cell_of(spec)
-        spec = self._with_group(spec, database)
-        return explain(spec, self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=True)), self._filters)
+        spec = self._looked_up(spec, database)
+        return explain(spec, self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=True)), self._driver.filters)
+
+    def _looked_up(self, spec: RequestSpec, database: Database) -> RequestSpec:
+        """Answer the spec with where its server group, and the servers which its hints name, are now."""
+        if HINTED_HOSTS in self._driver.needs:
+            named = {uuid for hint in ("same_host", "different_host") for uuid in servers(spec, hint)}
+            if named:
+                spec = replace(spec, hinted_hosts=database.fetch(claims.hosts_of, named, project_id=spec.project_id))
+        return self._with_group(spec, database)
 
     def _with_group(self, spec: RequestSpec, database: Database) -> RequestSpec:
-        """Answer the spec with where its server group is now. A group which was deleted binds nobody."""
+        """A group which was deleted binds nobody."""
         if spec.server_group is None:
             return spec
         group = self._cells.shared.fetch(server_groups.find, spec.server_group)
@@ -109,8 +113,7 @@ class Placing(Scheduler):
         return replace(spec, group=places(group, others))
 
     def _decide(self, spec: RequestSpec, hosts: Sequence[HostState]) -> Decision:
-        seed = f"{spec.instance_uuid}/{spec.epoch}"
-        return select(spec, hosts, self._filters, self._weighers, seed, self._options)
+        return self._driver.decide(spec, hosts, f"{spec.instance_uuid}/{spec.epoch}")
 
     def _spread(self, spec: RequestSpec, snapshot: Sequence[HostState], fresh: list[Ranked]) -> list[Ranked]:
         """Order hosts by how they will be when claims under way are done; those which will be full come last."""
@@ -123,6 +126,7 @@ class Placing(Scheduler):
     def _claim(self, database: Database, spec: RequestSpec, host: HostState) -> claims.Claimed | claims.AgainstPolicy | Refusal:
         outcome = database.write(
             claims.claim, spec, node_id=host.node_id, availability_zone=host.availability_zone, ratios=self._ratios,
+            overrides=overrides(host.metadata),
         )
         if isinstance(outcome, claims.Claimed):
             return outcome
@@ -134,7 +138,7 @@ class Placing(Scheduler):
         return Refusal(host, reason=outcome.reason)
 
     def _no_host(self, spec: RequestSpec, decision: Decision, refusals: Sequence[Refusal]) -> NovalikeError:
-        answer = explain(spec, decision, self._filters, refusals)
+        answer = explain(spec, decision, self._driver.filters, refusals)
         LOG.info("instance %s: %s", spec.instance_uuid, answer.summary)
         if LOG.isEnabledFor(logging.DEBUG):
             for removed in decision.removed:

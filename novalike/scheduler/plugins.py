@@ -1,4 +1,4 @@
-"""Finds filters and weighers by entry point, so that operators can add their own."""
+"""Finds filters, weighers and whole drivers by entry point, so that operators can add their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.options import Options
 from novalike.scheduler.weights.base import Weigher
 
-FILTERS, WEIGHERS = "novalike.scheduler.filters", "novalike.scheduler.weighers"
+FILTERS, WEIGHERS, DRIVERS = "novalike.scheduler.filters", "novalike.scheduler.weighers", "novalike.scheduler.drivers"
 #: Nova's names for "all there are".
 _ALL = {"all", "nova.scheduler.weights.all_weighers"}
 
@@ -24,8 +24,13 @@ def load_filters(names: Sequence[str], options: Options) -> tuple[Filter, ...]:
 def load_weighers(names: Sequence[str], options: Options) -> tuple[Weigher, ...]:
     """Build the named weighers, or all. Raises ValueError as load_filters does."""
     if _ALL & set(names):
-        names = _known(WEIGHERS)
+        names = known(WEIGHERS)
     return tuple(plugin(options) for plugin in _load(WEIGHERS, names))
+
+
+def load_driver(name: str, options: Options) -> Any:
+    """Build the named driver (scheduler/drivers/base.py). Raises ValueError as load_filters does, also for its own plugins."""
+    return _load(DRIVERS, [name])[0](options)
 
 
 def _load(group: str, names: Sequence[str]) -> list[Any]:
@@ -34,11 +39,12 @@ def _load(group: str, names: Sequence[str]) -> list[Any]:
     found = _manager(group, short)
     for name, wanted in zip(names, short, strict=True):
         if wanted not in found:
-            raise ValueError(f"There is no {group.rpartition('.')[2][:-1]} {name}; there are {', '.join(_known(group))}")
+            raise ValueError(f"There is no {group.rpartition('.')[2][:-1]} {name}; there are {', '.join(known(group))}")
     return [found[wanted].plugin for wanted in short]
 
 
-def _known(group: str) -> list[str]:
+def known(group: str) -> list[str]:
+    """Answer the names of all plugins of a group which the installed packages provide."""
     return sorted(set(_manager(group, ()).entry_points_names()))
 
 

@@ -53,13 +53,14 @@ def select(
 ) -> Decision:
     """Answer all hosts which can take the server, best first, and why the others cannot.
 
-    A forced host or node skips the filters (the claim still checks its capacity); a requested one does not. `seed` decides
+    A forced host or node skips the filters, but those which are asked always (the claim still checks its capacity); a
+    requested one does not. `seed` decides
     where options ask for chance.
     """
     passed: list[HostState] = []
     removed: list[Removed] = []
     forced = spec.forced_host is not None or spec.forced_node is not None
-    active = () if forced else tuple(filters)
+    active = tuple(one for one in filters if one.always or not forced)
     for host in hosts:
         reason = screen(spec, host)
         if reason is None:

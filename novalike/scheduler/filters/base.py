@@ -18,6 +18,10 @@ class Filter:
 
     #: Whether it is asked when a server stays on its host and gets another image.
     asked_of_images: ClassVar[bool] = False
+    #: Whether it is asked even when nobody enabled it, and of a forced host: what it says is no matter of preference.
+    always: ClassVar[bool] = False
+    #: What it needs to know of hosts beyond what is always read (names in host_state.py).
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, options: Options) -> None:
         self.options = options

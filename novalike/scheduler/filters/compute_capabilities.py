@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from novalike.objects.request_spec import RequestSpec
-from novalike.scheduler.filters import extra_specs
+from novalike.scheduler.filters import extra_specs, facts
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
 
 _SCOPE = "capabilities"
-#: What extra specs may ask about by Nova's names. A table, so that nothing of ours is reachable by accident.
-_FACTS: dict[str, Callable[[HostState], Any]] = {
-    "free_ram_mb": lambda host: host.free_ram_mb,
-    "free_disk_mb": lambda host: host.free_disk_gb * 1024,
-    "total_usable_ram_mb": lambda host: host.inventory.memory_mb,
-    "total_usable_disk_gb": lambda host: host.inventory.local_gb,
-    "vcpus_total": lambda host: host.inventory.vcpus,
-    "vcpus_used": lambda host: host.used.vcpus,
-    "num_instances": lambda host: host.instances,
-    "host_ip": lambda host: host.inventory.host_ip,
-    "hypervisor_type": lambda host: host.inventory.hypervisor_type,
-    "hypervisor_version": lambda host: host.inventory.hypervisor_version,
-    "hypervisor_hostname": lambda host: host.node,
-    "cpu_info": lambda host: host.inventory.cpu_info,
-    "supported_instances": lambda host: [list(triple) for triple in host.inventory.supported],
-    "cpu_allocation_ratio": lambda host: host.inventory.cpu_allocation_ratio,
-    "ram_allocation_ratio": lambda host: host.inventory.ram_allocation_ratio,
-    "disk_allocation_ratio": lambda host: host.inventory.disk_allocation_ratio,
-}
 
 
 class ComputeCapabilitiesFilter(Filter):
@@ -49,17 +27,7 @@ class ComputeCapabilitiesFilter(Filter):
                 path = path[1:]
             if path[0] == "hide_hypervisor_id":      # a wish about the guest, which has no scope for history's sake
                 continue
-            value = _capability(host, path)
+            value = facts.fact(host, path)
             if value is None or not extra_specs.match(value, requirement):
                 return f"the flavor needs {key} {requirement}"
         return None
-
-
-def _capability(host: HostState, path: list[str]) -> Any:
-    fact = _FACTS.get(path[0])
-    value: Any = fact(host) if fact else host.inventory.capabilities.get(path[0])
-    for name in path[1:]:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from novalike.hardware.capacity import Shortage, missing
+from novalike.hardware.capacity import Shortage, demand, missing
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
@@ -18,9 +18,16 @@ class CoreFilter(Filter):
     def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
         """Answer how much less would have fitted."""
         lacking = self._missing(spec, host)
-        return Shortage("vcpus", spec.flavor.vcpus, lacking) if lacking else None
+        return Shortage("vcpus", demand(spec.flavor).vcpus, lacking) if lacking else None
 
     @staticmethod
     def _missing(spec: RequestSpec, host: HostState) -> int:
         has = host.capacity
-        return missing(spec.flavor.vcpus, host.used.vcpus, has.limit.vcpus, has.largest.vcpus)
+        return missing(demand(spec.flavor).vcpus, host.used.vcpus, has.limit.vcpus, has.largest.vcpus)
+
+
+class AggregateCoreFilter(CoreFilter):
+    """The same under the name by which Nova told that cpu_allocation_ratio in aggregates' metadata counts.
+
+    It does for CoreFilter, too, and in the claim: the smallest of a host's aggregates wins over the host's own.
+    """

@@ -21,6 +21,8 @@ class Weigher:
 
     multiplier_option: ClassVar[str]
     sign: ClassVar[float] = 1.0
+    #: What it needs to know of hosts beyond what is always read (names in host_state.py).
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, options: Options) -> None:
         self.options = options

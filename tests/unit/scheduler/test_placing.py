@@ -15,6 +15,7 @@ from novalike.db.cells import FIRST_CELL, Cells
 from novalike.db.models.hosts import ComputeNodeRow, HostDebtRow, ServiceRow
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import Fenced, NoValidHost
+from novalike.objects.host import HostUsage
 from novalike.objects.instance import Instance
 from novalike.scheduler.manager import SchedulerManager
 from tests import factories_hosts as make
@@ -183,7 +184,7 @@ def test_without_filters_the_claim_alone_refuses(sqlite):
 
 
 def test_a_missing_plugin_is_named(sqlite):
-    with pytest.raises(ValueError, match="There is no filter RamFilte; there are AvailabilityZoneFilter"):
+    with pytest.raises(ValueError, match=r"There is no filter RamFilte; there are AggregateCoreFilter, .*TypeAffinityFilter"):
         Cloud(sqlite, filter_scheduler__enabled_filters=["RamFilte"])
 
 
@@ -194,3 +195,82 @@ def test_an_instance_that_was_deleted_meanwhile_is_fenced(sqlite):
     sqlite.write(lambda s: s.execute(sa.update(InstanceRow).values(deleted=1)))
     with pytest.raises(Fenced):
         cloud.place(spec)
+
+
+def test_aggregates_set_ratios_for_the_filters_and_the_claim(database):
+    cloud = Cloud(database)
+    cloud.host("host1", vcpus=1, cpu_allocation_ratio=4.0)
+    tight = database.write(aggregates.create_aggregate, name="tight", metadata={"cpu_allocation_ratio": "2.0"}, now=NOW)
+    database.write(aggregates.add_host, tight.id, "host1", now=NOW)
+    assert cloud.states()[0].capacity.limit.vcpus == 2
+    cloud.place(cloud.instance())
+    cloud.place(cloud.instance())
+    with pytest.raises(NoValidHost, match="not enough vCPUs"):
+        cloud.place(cloud.instance())
+    blind = Cloud(database, filter_scheduler__enabled_filters=["ComputeFilter"])
+    with pytest.raises(NoValidHost, match=r"by the claim \(not enough room\)"):
+        blind.place(blind.instance())
+    database.write(aggregates.set_metadata, tight.id, {"cpu_allocation_ratio": "3.0"}, now=NOW)
+    cloud.clock.advance(2)
+    cloud.place(cloud.instance())
+
+
+def test_custom_resources_are_exact_under_concurrency(database):
+    """Two schedulers, twelve servers, seven units of which one is reserved: six get one each."""
+    cloud = Cloud(database)
+    resources = {"CUSTOM_FPGA": make.custom_resource(total=4, reserved=1)}
+    for name in ("host1", "host2"):
+        cloud.host(name, vcpus=64, resources=resources)
+    cloud.host("plain", vcpus=64)
+    other = cloud.another_scheduler()
+    flavor = make.flavor(extra_specs={"resources:CUSTOM_FPGA": "1"})
+    specs = [cloud.instance(flavor=flavor) for _ in range(12)]
+    placed, refused = [], []
+
+    def run(batch, scheduler):
+        for spec in batch:
+            try:
+                placed.append(cloud.place(spec, scheduler).host)
+            except NoValidHost as error:
+                refused.append(str(error))
+
+    threads = [threading.Thread(target=run, args=(specs[n::4], (cloud.scheduler, other)[n % 2])) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(placed) == ["host1"] * 3 + ["host2"] * 3
+    assert len(refused) == 6
+    assert {state.host: state.used.custom for state in cloud.states()} == {
+        "host1": {"CUSTOM_FPGA": 3}, "host2": {"CUSTOM_FPGA": 3}, "plain": {},
+    }
+    with pytest.raises(NoValidHost, match="not enough CUSTOM_FPGA"):
+        cloud.place(cloud.instance(flavor=flavor, forced_host="host1"))
+
+
+def test_facts_which_plugins_need_are_read(database):
+    """Flavors and image properties of a host's servers, its metrics, how busy it is, and where hinted servers are."""
+    cloud = Cloud(
+        database, metrics__weight_setting=["cpu.percent=-1"], metrics__required=False,
+        filter_scheduler__image_props_weight_multiplier=1.0,
+        filter_scheduler__enabled_filters=["ComputeFilter", "SameHostFilter", "DifferentHostFilter", "AggregateIoOpsFilter"],
+        filter_scheduler__weight_classes=["all"],
+    )
+    busy = Cloud(database, filter_scheduler__enabled_filters=["TypeAffinityFilter"])
+    for name in ("host1", "host2"):
+        cloud.host(name)
+    database.write(hosts.report_usage, "host1", "host1.example.org", HostUsage(metrics={"cpu.percent": 0.25}))
+    first = cloud.instance()
+    assert cloud.place(first).host == "host1", "a host without metrics weighs -10000"
+    second = cloud.instance(hints={"different_host": [first.instance_uuid]})
+    assert cloud.place(second).host == "host2"
+    assert cloud.place(cloud.instance(hints={"same_host": second.instance_uuid})).host == "host2"
+    stranger = cloud.instance(hints={"same_host": [second.instance_uuid]}, project_id="p9")
+    with pytest.raises(NoValidHost, match="named by same_host"):
+        cloud.place(stranger)
+    states = {state.host: state for state in cloud.states()}
+    assert (states["host1"].metrics, states["host2"].metrics) == ({"cpu.percent": 0.25}, {})
+    assert (states["host1"].io_ops, states["host2"].io_ops) == (1, 2)      # they came since the first look
+    states = {state.host: state for state in busy.states()}
+    assert states["host1"].flavors == {"1"}
+    assert states["host1"].metrics == {}, "read, and nobody needs it"

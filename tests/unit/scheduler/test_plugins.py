@@ -26,5 +26,5 @@ def test_no_filters_are_none():
 
 
 def test_an_unknown_name_is_told_with_those_there_are():
-    with pytest.raises(ValueError, match=r"no filter NoFilter; there are AvailabilityZoneFilter, .*RamFilter"):
+    with pytest.raises(ValueError, match=r"no filter NoFilter; there are AggregateCoreFilter, .*RamFilter"):
         plugins.load_filters(["RamFilter", "NoFilter"], Options())

@@ -15,6 +15,13 @@ NAMES = [
     "ComputeCapabilitiesFilter",
 ]
 FILTERS = plugins.load_filters(NAMES, OPTIONS)
+#: Every filter there is, with options under which each has something to say.
+ALL_OPTIONS = Options(
+    isolated_images=["special"], isolated_hosts=["h1", "h2"], max_io_ops_per_host=2, max_instances_per_host=5,
+    metrics_weights={"cpu.percent": -1.0},
+)
+EXACT = {"ExactCoreFilter", "ExactRamFilter", "ExactDiskFilter"}              # nothing would pass all three
+ALL_FILTERS = plugins.load_filters([name for name in plugins.known(plugins.FILTERS) if name not in EXACT], ALL_OPTIONS)
 WEIGHERS = plugins.load_weighers(["all"], OPTIONS)
 
 
@@ -62,6 +69,53 @@ def test_every_host_is_ranked_or_removed_with_a_reason(spec, hosts, subset, shuf
     assert sorted(weights[1:], reverse=True) == weights[1:]
     if weights:
         assert weights[0] in sorted(weights, reverse=True)[:subset]
+
+
+@st.composite
+def rich_clouds(draw):
+    """Hosts with something for every filter."""
+    def some(values):
+        return frozenset(draw(st.lists(st.sampled_from(values), max_size=2)))
+
+    metadata = {"filter_tenant_id": ["p1", "p2"], "instance_type": ["m1.small", "m1.large"], "ssd": ["true"], "os_distro": ["debian"],
+                "max_io_ops_per_host": ["1", "3"], "max_instances_per_host": ["2", "4"]}
+    return [
+        make.host_state(
+            f"h{index}", node_id=index + 1, up=draw(st.booleans()), io_ops=draw(st.integers(0, 3)), instances=draw(st.integers(0, 6)),
+            metadata={key: values for key, known in metadata.items() if (values := some(known))},
+            metrics={"cpu.percent": 0.5} if draw(st.booleans()) else {}, flavors=some(["1", "2"]), host_ip=f"10.0.{index % 2}.1",
+            resources={"CUSTOM_FPGA": make.custom_resource(total=draw(st.integers(0, 4)))}, traits=tuple(some(["CUSTOM_GOLD"])),
+            used=(draw(st.integers(0, 9)), 0, 0, {"CUSTOM_FPGA": draw(st.integers(0, 3))}),
+        ) for index in range(draw(st.integers(0, 8)))
+    ]
+
+
+@st.composite
+def rich_specs(draw):
+    extra_specs = {"resources:CUSTOM_FPGA": "1", "trait:CUSTOM_GOLD": "required", "aggregate_instance_extra_specs:ssd": "true"}
+    hints = {"same_host": "a", "different_host": ["b"], "build_near_host_ip": "10.0.0.7", "query": ["<", "$vcpus_used", 5]}
+    return make.spec(
+        flavor=make.flavor(extra_specs={key: extra_specs[key] for key in draw(st.sets(st.sampled_from(sorted(extra_specs)), max_size=1))}),
+        hints={key: hints[key] for key in draw(st.sets(st.sampled_from(sorted(hints)), max_size=1))},
+        hinted_hosts={"a": ("h0", "h3"), "b": ("h1",)}, image_ref=draw(st.sampled_from(["special", "usual"])),
+        image_properties=draw(st.sampled_from([{}, {"os_distro": "debian"}, {"os_distro": "windows"}])),
+        forced_host=draw(st.sampled_from([None, None, None, "h1"])),
+    )
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(rich_specs(), rich_clouds(), st.lists(st.sampled_from(range(len(ALL_FILTERS))), unique=True, max_size=6))
+def test_no_host_is_chosen_which_a_filter_refuses(spec, hosts, chosen):
+    """With any of the filters there are, in any order; a forced host is asked for what it must have only."""
+    filters = tuple(ALL_FILTERS[index] for index in chosen)
+    decision = select(spec, hosts, filters, WEIGHERS, "s", ALL_OPTIONS)
+    assert len(decision.ranked) + len(decision.removed) == len(hosts)
+    asked = [one for one in filters if one.always or spec.forced_host is None]
+    for ranked in decision.ranked:
+        assert [one.name for one in asked if one.reject(spec, ranked.host) is not None] == []
+    for removed in decision.removed:
+        assert removed.reason == (screen(spec, removed.host) or first_reason(spec, removed.host, asked))[1]
+        assert removed.host.host not in removed.reason, "a reason names a host"
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

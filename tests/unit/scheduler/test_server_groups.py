@@ -196,7 +196,7 @@ def test_filters(policy, others, affinity, anti_affinity):
 @pytest.mark.parametrize(("policy", "counts"), [("soft-affinity", {3: 1}), ("soft-anti-affinity", {1: 3})])
 def test_soft_policies_prefer(sqlite, policy, counts):
     """Three servers on three equal hosts: all on one, or one on each."""
-    cloud = Cloud(sqlite, **{f"filter_scheduler__{name}_weight_multiplier": 0.1 for name in ("ram", "cpu", "disk")})
+    cloud = Cloud(sqlite, **{f"filter_scheduler__{name}_weight_multiplier": 0.1 for name in ("ram", "cpu", "disk", "io_ops")})
     for number in range(3):
         cloud.host(f"host{number}")
     soft = group(sqlite, policy)

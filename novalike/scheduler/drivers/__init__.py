@@ -1,0 +1,1 @@
+"""Drivers: how a host is chosen. One per file, found by entry point (novalike.scheduler.drivers)."""

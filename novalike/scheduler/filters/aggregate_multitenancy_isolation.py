@@ -1,0 +1,23 @@
+"""Are the host's aggregates kept for other projects?"""
+
+from __future__ import annotations
+
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters import aggregate_metadata
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+_KEY = "filter_tenant_id"
+
+
+class AggregateMultiTenancyIsolation(Filter):
+    """Passes hosts in no aggregate with `filter_tenant_id`, and those where it names the server's project.
+
+    Keys which begin so (`filter_tenant_id2`) count as well, since a value has room for few projects. The projects may use
+    other hosts, too.
+    """
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host which is kept for others."""
+        kept_for = {project for key in host.metadata if key.startswith(_KEY) for project in aggregate_metadata.values(host, key)}
+        return "kept for other projects" if kept_for and spec.project_id not in kept_for else None

@@ -1,0 +1,66 @@
+"""Has the host the custom resources and traits which the flavor and the image ask for? (In Nova: Placement's part.)"""
+
+from __future__ import annotations
+
+from novalike.hardware import wishes
+from novalike.hardware.capacity import Shortage, custom_shortages, demand
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import HostState
+
+
+class ResourcesFilter(Filter):
+    """Passes hosts with enough of the resources of `resources:CLASS` extra specs, in amounts which the hosts give out."""
+
+    always = True
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host which has too little, none, or gives out other amounts; all when a wish is malformed."""
+        specs = spec.flavor.extra_specs
+        if not any(key.startswith("resources") or key == "group_policy" for key in specs):
+            return None
+        wrong = wishes.malformed(specs, {})
+        if wrong is not None:
+            return wrong
+        wanted = demand(spec.flavor, root_volume=spec.root_volume)
+        for name, amount in sorted(wanted.custom.items()):
+            offered = host.inventory.resources.get(name)
+            if offered is None:
+                return f"no {name}"
+            if amount < offered.min_unit or amount % offered.step_size:
+                return f"{name} is given out from {offered.min_unit} in steps of {offered.step_size}"
+        short = custom_shortages(wanted, host.used, host.capacity)
+        return f"not enough {short[0].resource}" if short else None
+
+    def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
+        """Answer how much less would have fitted, when only one resource is short and a part of it would do."""
+        short = custom_shortages(demand(spec.flavor, root_volume=spec.root_volume), host.used, host.capacity)
+        if len(short) != 1 or short[0].missing >= short[0].wanted:
+            return None
+        offered = host.inventory.resources[short[0].resource]
+        left = short[0].wanted - short[0].missing
+        left -= left % offered.step_size
+        return Shortage(short[0].resource, short[0].wanted, short[0].wanted - left) if left >= offered.min_unit else None
+
+
+class TraitsFilter(Filter):
+    """Passes hosts with all traits which flavor or image require (`trait:NAME=required`) and none which the flavor forbids."""
+
+    always = True
+    asked_of_images = True
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host without a trait, or with a forbidden one; all when a wish is malformed."""
+        specs, properties = spec.flavor.extra_specs, spec.image_properties
+        wanted = wishes.traits(specs, properties)
+        if wanted is wishes.NO_TRAITS:
+            return None
+        wrong = wishes.malformed(specs, properties)
+        if wrong is not None:
+            return wrong
+        has = frozenset(host.inventory.traits)
+        lacking = wanted.required - has
+        if lacking:
+            return f"no {min(lacking)}"
+        unwanted = wanted.forbidden & has
+        return f"has {min(unwanted)}" if unwanted else None

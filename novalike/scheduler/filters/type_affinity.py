@@ -1,0 +1,17 @@
+"""Does the host run one flavor only?"""
+
+from __future__ import annotations
+
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.host_state import FLAVORS, HostState
+
+
+class TypeAffinityFilter(Filter):
+    """Passes empty hosts, and those whose servers all are of this flavor."""
+
+    needs = frozenset({FLAVORS})
+
+    def reject(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Reject a host with a server of another flavor."""
+        return "has servers of other flavors" if host.flavors - {spec.flavor.flavorid} else None

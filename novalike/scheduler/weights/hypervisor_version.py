@@ -1,0 +1,17 @@
+"""Newer hypervisors first."""
+
+from __future__ import annotations
+
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.host_state import HostState
+from novalike.scheduler.weights.base import Weigher
+
+
+class HypervisorVersionWeigher(Weigher):
+    """Prefers hosts with a newer hypervisor; a negative multiplier prefers older ones."""
+
+    multiplier_option = "hypervisor_version_weight_multiplier"
+
+    def weigh(self, spec: RequestSpec, host: HostState) -> float:
+        """Answer the version as the driver counts it; compare drivers of one kind."""
+        return host.inventory.hypervisor_version
