@@ -384,7 +384,7 @@ class TestLibvirtMoves(LibvirtGuests, MovesContract):
         assert not cache.exists()
         self.fetch(other, larger, offer, ticket=Secret("a ticket"))
         [image] = [file for file in cache.iterdir() if not file.suffix]
-        assert qcow2.backing_file(other._disks.file(server.uuid, "disk")) == str(image)
+        assert qcow2.backing(other._disks.file(server.uuid, "disk")).path == str(image)
         assert (Path(other._disks.folder(server.uuid)) / "kernel").stat().st_size > 1 << 20
         swap = Path(other._disks.folder(server.uuid)) / "disk.swap"
         assert swap.stat().st_size == 8 << 20, "swap is made anew, of the new flavor's size"

@@ -24,7 +24,7 @@ from novalike.objects.network_info import Vif
 from novalike.objects.secret import Secret
 from novalike.rpc import serializer
 from novalike.virt.driver import PowerListener, SpawnRequest
-from novalike.virt.libvirt import demands, guest, qcow2, qemu_img, transfer, vif
+from novalike.virt.libvirt import demands, guest, qcow2, qemu_img, secrets, transfer, vif
 from novalike.virt.libvirt.core import LibvirtCore, build_failures, failures
 from novalike.virt.libvirt.disks import ASIDE, ROOT, SWAP, DiskFile
 from novalike.virt.libvirt.images import CachedImage
@@ -94,6 +94,7 @@ class MovedGuests(LibvirtCore):
                     self._disks.put_aside(uuid)
                 except OSError as error:
                     raise NovalikeError("The server's disks could not be put aside.", details=str(error)) from error
+                self._host.call(secrets.forget, uuid)    # of volumes: they go with the server
             return self._offer(uuid, ticket, ticket_seconds)
 
     def _offer(self, uuid: str, ticket: Secret | None, seconds: int) -> str:
@@ -120,10 +121,10 @@ class MovedGuests(LibvirtCore):
         if root is None:
             return None
         try:
-            backing = qcow2.backing_file(self._disks.file(folder, root.name))
-        except (OSError, ValueError) as error:
+            backing = qcow2.backing(self._disks.file(folder, root.name))
+        except OSError as error:
             raise NovalikeError("The server's root disk could not be read.", details=str(error)) from error
-        return self._images.of_path(backing) if backing is not None else None
+        return self._images.of_path(backing.path) if backing is not None else None
 
     def put_back(self, request: SpawnRequest, *, power_on: bool) -> None:
         uuid = request.instance.uuid

@@ -51,22 +51,6 @@ def header(path: str) -> Header | None:
     )
 
 
-def backing_file(path: str) -> str | None:
-    """Answer the name of the backing file in the header of a disk which we made ourselves; None when it has none.
-
-    Raises OSError, and ValueError for a file which is no qcow2 disk.
-    """
-    with open(path, "rb") as file:
-        start = file.read(_FIXED.size)
-        if len(start) < _FIXED.size or start[:4] != MAGIC:
-            raise ValueError(f"{path} is no qcow2 file")
-        _, _, offset, length, *_ = _FIXED.unpack(start)
-        if not offset:
-            return None
-        file.seek(offset)
-        return file.read(min(length, 1023)).decode()
-
-
 @dataclass(frozen=True, slots=True)
 class Backing:
     """The file which a disk of ours is based on, and how it is to be read (None: an old disk which does not say)."""
