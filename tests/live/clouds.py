@@ -206,7 +206,7 @@ class Cloud:
             moved = {f"{uuid}_resize" for on, uuid in claims if len([one for _, one in claims if one == uuid]) > 1}
             home = "cloud" if self.stack.settings.shape == "embedded" else f"compute{number}"
             for folder in self.state.glob(f"{home}/instances/*"):
-                known = {*live, *moved, "locks", "compute_nodes"}
+                known = {*live, *moved, "locks", "compute_nodes", "snapshots"}
                 if not folder.name.startswith(("_", ".")) and folder.name not in known:
                     yield f"files {folder}: {[file.name for file in folder.iterdir()] if folder.is_dir() else ''}"
 
