@@ -8,7 +8,10 @@ import threading
 import uuid as uuid_module
 from dataclasses import replace
 
+from novalike.compute import provider_config
 from novalike.compute.host import ComputeHost
+from novalike.compute.monitors import Monitors
+from novalike.compute.provider_config import Declared
 from novalike.context import RequestContext
 from novalike.exception import Invalid
 from novalike.objects.host import HostUsage, Inventory
@@ -24,6 +27,8 @@ class HostInventory:
     def __init__(self, host: ComputeHost, state_dir: str) -> None:
         self._host = host
         self._uuid = provider_uuid(state_dir)
+        self._monitors = Monitors(host.conf.compute_monitors)
+        self._declared: Declared | None = None
         self._lock = threading.Lock()
         self._told: Inventory | None = None
         self._told_usage: HostUsage | None = None
@@ -38,8 +43,11 @@ class HostInventory:
             "ip": conf.my_block_storage_ip or conf.my_ip, "host": self._host.name, "platform": os.uname().machine, "os_type": "linux",
             **found.connector,
         }
+        if self._declared is None:               # once: files that change while a daemon runs would take servers' claims away
+            self._declared = provider_config.read(conf.compute.provider_config_location, uuid=self._uuid, node=found.node)
         return replace(
-            found, connector=connector, host=self._host.name, uuid=self._uuid, rpc_version=Build.version,
+            found, resources={**found.resources, **self._declared.resources},
+            traits=tuple(dict.fromkeys((*found.traits, *self._declared.traits))), connector=connector, host=self._host.name, uuid=self._uuid, rpc_version=Build.version,
             reserved_vcpus=conf.reserved_host_cpus, reserved_memory_mb=conf.reserved_host_memory_mb,
             reserved_disk_gb=-(-conf.reserved_host_disk_mb // 1024),
             cpu_allocation_ratio=conf.cpu_allocation_ratio or conf.initial_cpu_allocation_ratio,
@@ -75,7 +83,7 @@ class HostInventory:
             if not self._used_changed or self._told is None:
                 return
             self._used_changed = False
-            usage = self._host.driver.usage()
+            usage = replace(self._host.driver.usage(), metrics=self._monitors.measure())
             if self._told_usage is not None and replace(usage, uptime="") == replace(self._told_usage, uptime=""):
                 return
             self._told_usage = usage

@@ -13,6 +13,10 @@ OPTIONS = [
         "max_disk_devices_to_attach", default=-1, min=-1,
         help="Most disks which a server may have when one more volume is attached, its local ones counted; -1: no limit.",
     ),
+    cfg.StrOpt(
+        "provider_config_location", default="/etc/novalike/provider_config/",
+        help="Folder of *.yaml files which declare custom resources and traits of this host, in Nova's format. Read at start.",
+    ),
     # ---- ours
     cfg.FloatOpt(
         "lifecycle_event_delay", default=5.0, min=0,

@@ -18,6 +18,11 @@ OPTIONS = [
     cfg.IntOpt("reserved_host_cpus", default=0, min=0, help="CPUs kept for the host itself."),
     cfg.IntOpt("reserved_host_memory_mb", default=512, min=0, help="Memory kept for the host itself, in MiB."),
     cfg.IntOpt("reserved_host_disk_mb", default=0, min=0, help="Disk kept for the host itself, in MiB."),
+    cfg.ListOpt(
+        "compute_monitors", default=[],
+        help="What this host measures of itself for MetricsFilter and MetricsWeigher: cpu.virt_driver. Told with its usage, every "
+             "update_resources_interval.",
+    ),
     cfg.IntOpt(
         "max_concurrent_builds", default=10, min=0,
         help="Builds which run at the same time on this host; more wait. 0: no limit.",
