@@ -1,12 +1,14 @@
 """Measure what the control plane costs, on the fake driver (the hypervisor's own work is not counted), and real guests.
 
     devstack/bench create [--shape single|embedded] [--computes 20] [--repeat N] [--json]
+    devstack/bench api [--json]
     devstack/bench start [--repeat N] [--json]
     devstack/bench guest [--repeat N] [--json]
 
 create: time from POST to ACTIVE, and CPU seconds of every process per server: one server after the other, 100 in one POST,
 100 POSTs; deletes; reads. start: from the start of the embedded cloud's process to its first ACTIVE server, and its memory.
-guest: from POST to ACTIVE and to a login, beside the same domain defined and started by hand (root, libvirt).
+api: what reading costs, by request: rate, times, CPU of the API and MariaDB, queries; with 1 and 8 clients, alone and beside
+100,000 servers of other projects. guest: from POST to ACTIVE and to a login, beside the same domain defined and started by hand (root, libvirt).
 Other work on the machine disturbs times more than CPU seconds; with --repeat the least and the median are shown.
 """
 
@@ -23,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from devstack import accounting, bench_guest, bench_tables, processes
+from devstack import accounting, bench_api, bench_guest, bench_tables, processes
 from devstack.accounting import Meter, percentile
 from devstack.load import Cloud
 from devstack.progress import step
@@ -209,6 +211,15 @@ def create(given: argparse.Namespace) -> dict[str, object]:
     }
 
 
+def api(_given: argparse.Namespace) -> dict[str, object]:
+    """Measure reading by the Compute API."""
+    with running("single", 1, None) as stack:
+        assert stack.settings is not None
+        pids = {name: pid for name, pid in stack.status() if pid is not None}
+        database = f"mysql+pymysql://root@127.0.0.1:{stack.settings.ports['mariadb']}/novalike"
+        return bench_api.measure(Cloud(stack.client()), database, pids)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """One start of the embedded cloud: seconds from exec until it answers and until the first server is ACTIVE; memory."""
@@ -255,7 +266,7 @@ def guest(given: argparse.Namespace) -> dict[str, object]:
 def main(words: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="devstack/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("create", "start", "guest"))
+    parser.add_argument("command", choices=("create", "api", "start", "guest"))
     parser.add_argument("--shape", choices=("single", "embedded"), default="single", help="create: of the cloud (default: single)")
     parser.add_argument("--computes", type=int, default=20, help="create: pretended hypervisors (default: 20)")
     parser.add_argument("--repeat", type=int, default=1, help="measure so often; the least and the median are shown")
@@ -264,14 +275,14 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print everything measured as JSON")
     given = parser.parse_args(words)
     try:
-        measured = {"create": create, "start": start, "guest": guest}[given.command](given)
+        measured = {"create": create, "api": api, "start": start, "guest": guest}[given.command](given)
     except (RuntimeError, TimeoutError, urllib.error.URLError) as error:
         print(f"devstack/bench: {error}", file=sys.stderr)
         return 1
     if given.json:
         print(json.dumps(measured, indent=1))
     else:
-        {"create": bench_tables.create, "start": bench_tables.start, "guest": bench_guest.show}[given.command](measured)
+        {"create": bench_tables.create, "api": bench_api.show, "start": bench_tables.start, "guest": bench_guest.show}[given.command](measured)
     return 0
 
 

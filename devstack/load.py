@@ -27,14 +27,18 @@ class Session:
         }
         self._connection = http.client.HTTPConnection(self._url.hostname or "", self._url.port, timeout=60)
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Answer status and decoded body. Raises RuntimeError for what is not 2xx or 404."""
+    def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Answer status and body as they come."""
         self._connection.request(method, f"{self._url.path}{path}", json.dumps(body) if body is not None else None, self._headers)
         answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300 and answer.status != 404:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:500].decode(errors='replace')}")
-        return answer.status, json.loads(text) if text else None
+        return answer.status, answer.read()
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Answer status and decoded body. Raises RuntimeError for what is not 2xx or 404."""
+        status, text = self.send(method, path, body)
+        if status >= 300 and status != 404:
+            raise RuntimeError(f"{method} {path}: {status} {text[:500].decode(errors='replace')}")
+        return status, json.loads(text) if text else None
 
 
 class Cloud:
