@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -241,3 +242,44 @@ def test_capacity_counts_reserved_amounts_ratios_and_the_largest_server():
     assert shortages(Amounts(11, 0, 0), Amounts(), has) == (Shortage("vcpus", 11, 1),)
     assert shortages(Amounts(0, 0, 0), Amounts(99, 9999, 999), has) == ()
     assert demand(make.flavor(root_gb=5, swap_mb=1025), root_volume=True) == Amounts(1, 512, 2)
+
+
+def held(database, spec):
+    return {one.role: (one.host, one.vcpus, one.epoch) for one in database.fetch(claims.of_instance, spec.instance_uuid)}
+
+
+def test_a_move_holds_both_places_which_then_exchange_their_roles(database):
+    first, second = node(database), node(database, "host2")
+    spec = instance(database)
+    claim(database, spec, first)
+    database.write(lambda session: session.execute(sa.update(InstanceRow).values(epoch=2)))
+    larger = replace(spec, role="migration", epoch=2, flavor=replace(spec.flavor, vcpus=2))
+    claim(database, larger, second)
+    assert placed(database, spec)[0] == "host1", "it is where it was"
+    before = stamp(database, first), stamp(database, second)
+    database.write(claims.exchange, spec.instance_uuid, epoch=2)
+    assert held(database, spec) == {"instance": ("host2", 2, 2), "migration": ("host1", spec.flavor.vcpus, 2)}
+    assert (stamp(database, first), stamp(database, second)) > before
+    database.write(claims.release, spec.instance_uuid, epoch=2, roles=("migration",))
+    assert held(database, spec) == {"instance": ("host2", 2, 2)}
+
+
+def test_a_move_on_one_host_needs_room_for_both_sizes(database):
+    only = node(database, vcpus=3)
+    spec = instance(database)
+    claim(database, spec, only)
+    moved = replace(spec, role="migration", flavor=replace(spec.flavor, vcpus=2))
+    assert isinstance(claim(database, moved, only), claims.Claimed)
+    database.write(claims.exchange, spec.instance_uuid, epoch=1)
+    assert {role: found[0] for role, found in held(database, spec).items()} == {"instance": "host1", "migration": "host1"}
+    other = instance(database)
+    assert isinstance(claim(database, other, only), claims.DoesNotFit)
+
+
+def test_there_is_nothing_to_exchange_without_a_second_place(database):
+    only = node(database)
+    spec = instance(database)
+    claim(database, spec, only)
+    with pytest.raises(Fenced):
+        database.write(claims.exchange, spec.instance_uuid, epoch=1)
+    assert set(held(database, spec)) == {"instance"}
