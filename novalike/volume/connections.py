@@ -16,7 +16,7 @@ def complete(
     """Answer devices for an order, volumes with their connections. Raises Unavailable, NotFound.
 
     Volumes which no guest shall have now (one is being attached or detached) are left out. With `connector` the volumes
-    are first connected to that host: for servers which move.
+    are first connected to that host, and in use from then on: for servers which move, or come back from none.
     """
     found: list[BlockDevice] = []
     for device in devices:
@@ -27,5 +27,6 @@ def complete(
                 connection = volumes.connection(caller, device.attachment_id)
             else:
                 connection = volumes.connect(caller, device.attachment_id, connector, device=device.device_name)
+                volumes.complete(caller, device.attachment_id)
             found.append(replace(device, connection=connection))
     return tuple(found)

@@ -49,6 +49,7 @@ def test_volumes_of_a_server_which_moves_are_connected_there():
     device = attached(volumes)
     connections.complete(volumes, CALLER, (device,), connector={"host": "h2"})
     assert volumes.attachments[device.attachment_id].host == "h2"
+    assert volumes.volumes[device.volume_id].status == "in-use", "it may only have been reserved before"
 
 
 def test_a_cloud_without_volumes_says_so():
