@@ -65,7 +65,7 @@ def decide(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
         LOG.warning("libvirt is not here: servers are pretended (the fake driver). No guest really runs.")
     name = _in_url(conf.public_host or _reachable(conf.listen))
     base = f"http://{name}:{conf.port}"
-    settings = {
+    settings: dict[str | None, dict[str, Any]] = {
         None: {
             "state_path": str(state), "transport_url": f"inproc://{os.getpid()}", "compute_driver": "fake" if fake else "libvirt",
             "allow_resize_to_same_host": True,       # there may be no other
