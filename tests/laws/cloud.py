@@ -35,8 +35,8 @@ from novalike.db.models.instances import InstanceRow
 from novalike.db.models.mappings import InstanceMapping
 from novalike.db.models.tasks import TaskRow
 from novalike.exception import NovalikeError
-from novalike.objects.block_device import BlockDevice
 from novalike.notifications.notifier import SILENT, Notifier
+from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import RequestedNetwork
 from novalike.objects.tasks import ActionOrder, BuildState, Fence, Outcome
 from novalike.rpc import conductor as rpc_conductor

@@ -6,13 +6,17 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from novalike.clock import Clock
-from novalike.exception import BuildFailed
+from novalike.exception import BuildFailed, Fenced, NovalikeError
+from novalike.virt.libvirt import qcow2 as header
+from novalike.virt.libvirt import qemu_img
+from novalike.virt.libvirt.disks import Disks
 from novalike.virt.libvirt.images import ImageCache
 from tests.fakes import image_files
 
@@ -169,3 +173,71 @@ def test_qcow2_declared_as_raw_is_just_bytes(server, cache, tmp_path):
 def test_unsupported_formats(server, cache):
     with pytest.raises(BuildFailed, match="format vmdk"):
         cache.ensure(server.add("img", BYTES, "vmdk"))
+
+
+def aged(cache_folder, seconds: float) -> None:
+    """Make all files of the cache so old."""
+    for name in os.listdir(cache_folder):
+        stamp = time.time() - seconds
+        os.utime(cache_folder / name, (stamp, stamp))
+
+
+def test_what_nobody_needs_is_removed_in_time(server, cache, tmp_path):
+    folder = tmp_path / "_base"
+    used, idle = cache.ensure(server.add("used", BYTES)), cache.ensure(server.add("idle", BYTES))
+    (folder / "interrupted.part").write_bytes(b"half")
+    aged(folder, 5000)
+    fresh = cache.ensure(server.add("fresh", BYTES))
+    assert cache.clean(used={used.path}, unused_for=6000) == 0
+    assert cache.clean(used={used.path}, unused_for=4000) == 1
+    assert sorted(os.path.join(folder, name) for name in listing(tmp_path)) == sorted(
+        path for image in (used, fresh) for path in (image.path, f"{image.path}.json")
+    )
+    assert cache.ensure(server.add("idle", BYTES)).path == idle.path, "it is fetched again"
+
+
+def test_asking_for_an_image_keeps_it(server, cache, tmp_path):
+    source = server.add("img", BYTES)
+    cache.ensure(source)
+    aged(tmp_path / "_base", 5000)
+    cache.ensure(source)
+    assert cache.clean(used=(), unused_for=4000) == 0
+
+
+@pytest.mark.parametrize("folder", ["11111111-1111-4111-8111-111111111111", "11111111-1111-4111-8111-111111111111_resize", "snapshots/server/image"])
+def test_a_disk_keeps_its_base_wherever_it_lies(server, cache, tmp_path, folder):
+    disks = Disks(str(tmp_path), cache, cow=True)
+    based, other = cache.ensure(server.add("base", BYTES)), cache.ensure(server.add("other", BYTES))
+    (tmp_path / folder).mkdir(parents=True)
+    qemu_img.create(str(tmp_path / folder / "disk"), size=4 * MIB, backing=based.path, backing_format="raw")
+    aged(tmp_path / "_base", 5000)
+    assert disks.clean_images(unused_for=4000) == 1
+    assert os.path.exists(based.path)
+    assert not os.path.exists(other.path)
+
+
+def test_the_base_of_a_disk_is_read_from_its_header(tmp_path):
+    base, disk, flat = (str(tmp_path / name) for name in ("base", "disk", "flat"))
+    Path(base).write_bytes(bytes(MIB))
+    qemu_img.create(disk, size=2 * MIB, backing=base, backing_format="raw")
+    qemu_img.create(flat, size=2 * MIB)
+    assert header.backing(disk) == header.Backing(base, "raw")
+    assert header.backing(flat) is None
+    assert header.backing(base) is None
+
+
+def test_an_export_is_flat_and_can_be_stopped(tmp_path):
+    base, disk, target = (str(tmp_path / name) for name in ("base", "disk", "target"))
+    Path(base).write_bytes(BYTES)
+    qemu_img.create(disk, size=4 * MIB, backing=base, backing_format="raw")
+    qemu_img.export(disk, "qcow2", target, "qcow2", compress=True, go_on=lambda: None, clock=Clock())
+    assert header.backing(target) is None
+    qemu_img.convert(target, "qcow2", f"{target}.raw", "raw")
+    assert Path(f"{target}.raw").read_bytes()[:len(BYTES)] == BYTES
+
+    def stop():
+        raise Fenced("overtaken")
+    with pytest.raises(Fenced):
+        qemu_img.export(disk, "qcow2", target, "raw", go_on=stop, clock=Clock())
+    with pytest.raises(NovalikeError):
+        qemu_img.export(disk, "qcow2", target, "luks", go_on=lambda: None, clock=Clock())
