@@ -44,6 +44,10 @@ class Output:
         for name, value in values.items():
             print(f"{name.replace('_', ' ')}: {_cell(value)}", file=self._stream)
 
+    def document(self, value: Any) -> None:
+        """Show a value as JSON, for answers which have several parts."""
+        self._write_json(value)
+
     def remark(self, text: str) -> None:
         """Say something to a person who may be watching."""
         print(text, file=self._errors)

@@ -6,21 +6,26 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy.orm import Session
+
 from novalike.context import RequestContext
-from novalike.db import claims, server_groups
+from novalike.db import claims, decisions, server_groups
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
-from novalike.hardware.capacity import Ratios, demand, overrides
+from novalike.hardware.capacity import Overrides, Ratios, demand, overrides
+from novalike.objects import decision as objects
 from novalike.objects.request_spec import NoHost, Placement, RequestSpec
 from novalike.objects.server_group import AFFINITY, places, refusal
 from novalike.rpc.scheduler import Scheduler
 from novalike.scheduler.drivers.base import Driver
-from novalike.scheduler.explain import Refusal, explain
+from novalike.scheduler.explain import explain
 from novalike.scheduler.filters.affinity import servers
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.host_state import HINTED_HOSTS, HostState
+from novalike.scheduler.nearest import Refusal
 from novalike.scheduler.picks import Picks
+from novalike.scheduler.record import record
 from novalike.scheduler.select import CLEANUP, Decision, Ranked, select
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +54,7 @@ class Placing(Scheduler):
         """
         cell, database = self._cell_of(spec)
         refused: dict[int, Refusal] = {}
-        looked_again = False
+        looked_again, lost = False, 0
         for _ in range(SNAPSHOTS):
             snapshot = self._hosts.snapshot(cell, fresh_aggregates=looked_again)
             spec = self._looked_up(spec, database)
@@ -65,12 +70,17 @@ class Placing(Scheduler):
                     looked_again = True
                     continue
                 current = [one for one in refused.values() if _refuses(refused, one.host)]
-                raise self._no_host(spec, decision, [*current, *forbidden.values()])
+                raise self._no_host(ctxt, database, spec, decision, [*current, *forbidden.values()], lost)
             for ranked in self._spread(spec, snapshot, fresh)[:ALTERNATES]:
                 with self._picks.on(ranked.host.node_id, demand(spec.flavor, root_volume=spec.root_volume)):
-                    outcome = self._claim(database, spec, ranked.host)
+                    noted = record(
+                        spec, decision, request_id=ctxt.request_id, driver=self._driver.name, host=ranked.host.host, lost=lost,
+                        refusals=tuple(refused.values()),
+                    )
+                    outcome = self._claim(database, spec, ranked.host, noted)
                 if isinstance(outcome, claims.Claimed):
                     return _placement(outcome, decision, snapshot, ranked)
+                lost += 1
                 if isinstance(outcome, claims.AgainstPolicy):
                     if spec.group is not None and spec.group.policy == AFFINITY:
                         break                    # another server of the group chose a host: go there
@@ -123,9 +133,11 @@ class Placing(Scheduler):
         places = {one.host.node_id: place for place, one in enumerate(self._decide(spec, later).ranked)}
         return sorted(fresh, key=lambda one: places.get(one.host.node_id, len(places)))
 
-    def _claim(self, database: Database, spec: RequestSpec, host: HostState) -> claims.Claimed | claims.AgainstPolicy | Refusal:
+    def _claim(
+        self, database: Database, spec: RequestSpec, host: HostState, noted: objects.Decision,
+    ) -> claims.Claimed | claims.AgainstPolicy | Refusal:
         outcome = database.write(
-            claims.claim, spec, node_id=host.node_id, availability_zone=host.availability_zone, ratios=self._ratios,
+            _claim_and_note, spec, noted, node_id=host.node_id, availability_zone=host.availability_zone, ratios=self._ratios,
             overrides=overrides(host.metadata),
         )
         if isinstance(outcome, claims.Claimed):
@@ -137,8 +149,13 @@ class Placing(Scheduler):
             return Refusal(host, outcome.shortages)
         return Refusal(host, reason=outcome.reason)
 
-    def _no_host(self, spec: RequestSpec, decision: Decision, refusals: Sequence[Refusal]) -> NovalikeError:
+    def _no_host(
+        self, ctxt: RequestContext, database: Database, spec: RequestSpec, decision: Decision, refusals: Sequence[Refusal], lost: int,
+    ) -> NovalikeError:
         answer = explain(spec, decision, self._driver.filters, refusals)
+        database.write(decisions.add, spec.instance_uuid, record(
+            spec, decision, request_id=ctxt.request_id, driver=self._driver.name, refusals=refusals, lost=lost, answer=answer,
+        ))
         LOG.info("instance %s: %s", spec.instance_uuid, answer.summary)
         if LOG.isEnabledFor(logging.DEBUG):
             for removed in decision.removed:
@@ -151,6 +168,18 @@ class Placing(Scheduler):
         except NotFound:
             raise Fenced(f"Instance {spec.instance_uuid} is gone.") from None
         return next(name for name in self._cells.names() if self._cells.cell(name) is database), database
+
+
+def _claim_and_note(
+    session: Session, spec: RequestSpec, noted: objects.Decision, *, node_id: int, availability_zone: str, ratios: Ratios,
+    overrides: Overrides,
+) -> claims.Claimed | claims.DoesNotFit | claims.AgainstPolicy | claims.Unusable:
+    outcome = claims.claim(
+        session, spec, node_id=node_id, availability_zone=availability_zone, ratios=ratios, overrides=overrides,
+    )
+    if isinstance(outcome, claims.Claimed) and outcome.fresh:
+        decisions.add(session, spec.instance_uuid, noted)
+    return outcome
 
 
 def _forbidden(spec: RequestSpec, decision: Decision) -> dict[int, Refusal]:

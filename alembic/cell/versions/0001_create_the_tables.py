@@ -88,6 +88,18 @@ def upgrade() -> None:
     )
     op.create_index('ix_console_tokens_instance', 'console_tokens', ['instance_uuid'], unique=False)
     op.create_index('uq_console_tokens_hash', 'console_tokens', ['token_hash'], unique=True)
+    op.create_table('decisions',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
+    sa.Column('instance_uuid', sa.String(length=36), nullable=False),
+    sa.Column('host', sa.String(length=255), nullable=True),
+    sa.Column('document', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('decided_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_decisions')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('ix_decisions_instance', 'decisions', ['instance_uuid', 'id'], unique=False)
     op.create_table('host_debts',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('host', sa.String(length=255), nullable=False),

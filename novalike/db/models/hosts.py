@@ -5,7 +5,20 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from novalike.db.base import CellBase, Json, LongId, Name, OptText, OptUuid, Stamp, Time, Uuid, Word, table_args
+from novalike.db.base import (
+    CellBase,
+    Json,
+    LongId,
+    Name,
+    OptName,
+    OptText,
+    OptUuid,
+    Stamp,
+    Time,
+    Uuid,
+    Word,
+    table_args,
+)
 
 
 class ServiceRow(CellBase):
@@ -87,6 +100,19 @@ class ServerGroupLock(CellBase):
     __table_args__ = table_args()
 
     group_uuid: Mapped[Uuid] = mapped_column(primary_key=True)
+
+
+class DecisionRow(CellBase):
+    """An attempt to place a server: where to, or why nowhere. The last few of each server are kept."""
+
+    __tablename__ = "decisions"
+    __table_args__ = table_args(Index("ix_decisions_instance", "instance_uuid", "id"))
+
+    id: Mapped[LongId]
+    instance_uuid: Mapped[Uuid]
+    host: Mapped[OptName]
+    document: Mapped[Json]                       # objects.Decision
+    decided_at: Mapped[Stamp]
 
 
 class HostDebtRow(CellBase):

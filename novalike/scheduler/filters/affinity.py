@@ -16,6 +16,10 @@ class _NearServers(Filter):
     hint: ClassVar[str]
     needs = frozenset({HINTED_HOSTS})
 
+    def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer that the hint is in the way."""
+        return f"without the hint {self.hint}"
+
     def _any_there(self, spec: RequestSpec, host: HostState) -> bool:
         return any(host.host in spec.hinted_hosts.get(uuid, ()) for uuid in servers(spec, self.hint))
 
@@ -44,6 +48,10 @@ class DifferentHostFilter(_NearServers):
 
 class SimpleCIDRAffinityFilter(Filter):
     """Passes hosts whose address is in the network of the hints `build_near_host_ip` and `cidr` (without it: /24)."""
+
+    def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer that the hint is in the way."""
+        return "without the hint build_near_host_ip"
 
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host with an address elsewhere, and all when the hints make no network."""

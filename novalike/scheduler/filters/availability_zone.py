@@ -10,6 +10,10 @@ from novalike.scheduler.host_state import HostState
 class AvailabilityZoneFilter(Filter):
     """Passes hosts of the requested availability zone; all hosts when none is requested."""
 
+    def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer the host's zone, which is no secret."""
+        return f"in zone {host.availability_zone}"
+
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host of another zone."""
         if not spec.availability_zone or spec.availability_zone == host.availability_zone:

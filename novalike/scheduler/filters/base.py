@@ -35,6 +35,10 @@ class Filter:
         """Answer why this host cannot take the server, or None when it can."""
         raise NotImplementedError
 
+    def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer which other wish this host would have granted, such as "in zone az2"; for the explanation."""
+        return None
+
     def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
         """Answer how much of an amount is missing, when less of it would have been accepted; for the explanation."""
         return None

@@ -30,6 +30,10 @@ class JsonFilter(Filter):
     `$cpu_info.arch` a part of one.
     """
 
+    def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer that the hint is in the way."""
+        return "without the hint query"
+
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host which does not satisfy the query, and all hosts when nobody can understand it."""
         query = spec.hints.get("query")

@@ -15,6 +15,10 @@ class _Policy(Filter):
 
     policy: ClassVar[str]
 
+    def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
+        """Answer that the group is in the way: its other servers cannot be wished away."""
+        return "outside its server group"
+
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host which the group's policy forbids."""
         if spec.group is None or spec.group.policy != self.policy:

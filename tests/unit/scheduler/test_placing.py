@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from novalike import conf as configuration
 from novalike.clock import ManualClock
 from novalike.context import service_context
-from novalike.db import aggregates, claims, hosts, instances
+from novalike.db import aggregates, claims, decisions, hosts, instances
 from novalike.db.cells import FIRST_CELL, Cells
 from novalike.db.models.hosts import ComputeNodeRow, HostDebtRow, ServiceRow
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import Fenced, NoValidHost
+from novalike.objects.decision import Removal
 from novalike.objects.host import HostUsage
 from novalike.objects.instance import Instance
 from novalike.scheduler.manager import SchedulerManager
@@ -274,3 +275,40 @@ def test_facts_which_plugins_need_are_read(database):
     states = {state.host: state for state in busy.states()}
     assert states["host1"].flavors == {"1"}
     assert states["host1"].metrics == {}, "read, and nobody needs it"
+
+
+def test_decisions_are_recorded(database):
+    """Once per placement, in the claim's transaction; a refusal with what users read and what operators need."""
+    cloud = Cloud(database)
+    cloud.host("big", memory_mb=4096)
+    cloud.host("small", memory_mb=256)
+    spec = cloud.instance(flavor=make.flavor(name="m1", memory_mb=512, extra_specs={"resources:CUSTOM_FPGA": "0"}))
+    cloud.place(spec)
+    cloud.place(spec)
+    found, = database.fetch(decisions.listed, spec.instance_uuid)
+    assert (found.host, found.considered, found.passed, found.lost, found.role, found.driver) == ("big", 2, 1, 0, "instance", "FilterScheduler")
+    assert (found.flavor, found.vcpus, found.memory_mb, found.disk_gb) == ("m1", 1, 512, 1)
+    assert found.removed == (Removal(by="RamFilter", reason="not enough memory", count=1, hosts=("small",)),)
+    assert [(one.host, one.node) for one in found.best] == [("big", "big.example.org")]
+    assert (found.nearest, found.summary) == (None, None)
+
+    refused = cloud.instance(flavor=make.flavor(memory_mb=4096))
+    with pytest.raises(NoValidHost) as error:
+        cloud.place(refused)
+    found, = database.fetch(decisions.listed, refused.instance_uuid)
+    assert (found.host, found.passed, found.best) == (None, 0, ())
+    assert found.removed == (Removal(by="RamFilter", reason="not enough memory", count=2, hosts=("big", "small")),)
+    assert found.summary == str(error.value)
+    assert found.nearest == "512 MiB less memory would have fitted."
+
+
+def test_a_refused_claim_is_part_of_the_record(sqlite):
+    cloud = Cloud(sqlite, filter_scheduler__enabled_filters=["ComputeFilter"])
+    cloud.host("host1", vcpus=1)
+    cloud.place(cloud.instance())
+    refused = cloud.instance()
+    with pytest.raises(NoValidHost):
+        cloud.place(refused)
+    found, = sqlite.fetch(decisions.listed, refused.instance_uuid)
+    assert found.removed == (Removal(by="the claim", reason="not enough room", count=1, hosts=("host1",)),)
+    assert (found.considered, found.passed, found.lost) == (1, 1, 1)
