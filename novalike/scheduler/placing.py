@@ -21,11 +21,12 @@ from novalike.rpc.scheduler import Scheduler
 from novalike.scheduler.drivers.base import Driver
 from novalike.scheduler.explain import explain
 from novalike.scheduler.filters.affinity import servers
+from novalike.scheduler.hardware import HardwareWishes
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.host_state import HINTED_HOSTS, HostState
 from novalike.scheduler.nearest import Refusal
 from novalike.scheduler.picks import Picks
-from novalike.scheduler.record import record
+from novalike.scheduler.record import for_operators, record
 from novalike.scheduler.select import CLEANUP, Decision, Ranked, select
 
 LOG = logging.getLogger(__name__)
@@ -39,13 +40,14 @@ class Placing(Scheduler):
     """Chooses a host for one server and claims it in the same breath."""
 
     def __init__(
-        self, cells: Cells, hosts: HostManager, *, driver: Driver, ratios: Ratios,
+        self, cells: Cells, hosts: HostManager, *, driver: Driver, ratios: Ratios, wishes: HardwareWishes | None = None,
     ) -> None:
         self._cells = cells
         self._hosts = hosts
         self._driver = driver
         self._ratios = ratios
         self._picks = Picks()
+        self._wishes = wishes or HardwareWishes()
 
     def select_host(self, ctxt: RequestContext, *, spec: RequestSpec) -> Placement:
         """Choose and claim; see rpc/scheduler.py.
@@ -146,21 +148,22 @@ class Placing(Scheduler):
         if isinstance(outcome, claims.AgainstPolicy):
             return outcome
         if isinstance(outcome, claims.DoesNotFit):
-            return Refusal(host, outcome.shortages)
+            return Refusal(host, outcome.shortages, outcome.reason)
         return Refusal(host, reason=outcome.reason)
 
     def _no_host(
         self, ctxt: RequestContext, database: Database, spec: RequestSpec, decision: Decision, refusals: Sequence[Refusal], lost: int,
     ) -> NovalikeError:
         answer = explain(spec, decision, self._driver.filters, refusals)
-        database.write(decisions.add, spec.instance_uuid, record(
+        kept = record(
             spec, decision, request_id=ctxt.request_id, driver=self._driver.name, refusals=refusals, lost=lost, answer=answer,
-        ))
+        )
+        database.write(decisions.add, spec.instance_uuid, kept)
         LOG.info("instance %s: %s", spec.instance_uuid, answer.summary)
         if LOG.isEnabledFor(logging.DEBUG):
             for removed in decision.removed:
                 LOG.debug("instance %s: %s removed by %s: %s", spec.instance_uuid, removed.host.host, removed.by, removed.reason)
-        return NoValidHost(answer.summary)
+        return NoValidHost(answer.summary, details=for_operators(kept))
 
     def _cell_of(self, spec: RequestSpec) -> tuple[str, Database]:
         try:
@@ -205,4 +208,5 @@ def _placement(
     return Placement(
         host=claimed.claim.host, node=claimed.claim.node, availability_zone=zone,
         considered=decision.considered, weight=ranked.weight if ranked is not None and same else 0.0,
+        hardware=claimed.claim.hardware,
     )

@@ -30,16 +30,29 @@ def record(
     )
 
 
+def for_operators(decision: Decision) -> str:
+    """Answer in words what removed which hosts: for the fault's details and the traceback in the action log, which admins see."""
+    lines = [f"{decision.considered} considered, {decision.passed} passed the filters."]
+    for one in decision.removed:
+        more = one.count - len(one.hosts)
+        lines.append(f"{one.by} ({one.reason}) removed {', '.join(one.hosts)}{f' and {more} more' if more else ''}.")
+    return "\n".join(lines)
+
+
 def removals(decision: select.Decision, refusals: Sequence[Refusal] = ()) -> tuple[Removal, ...]:
     """Answer what removed how many hosts: the commonest first, few reasons of each filter, and the rest of them as one."""
-    counted: dict[tuple[str, str], list[str]] = {}
-    for removed in decision.removed:
-        counted.setdefault((removed.by, removed.reason), []).append(removed.host.host)
+    refused: dict[str, list[str]] = {}
     for refusal in refusals:
-        counted.setdefault((CLAIM, refusal.reason), []).append(refusal.host.host)
+        refused.setdefault(refusal.reason, []).append(refusal.host.host)
+    counted = [
+        Removal(by=one.by, reason=one.reason, count=one.count, hosts=tuple(host.host for host in one.hosts))
+        for one in select.tally(decision.removed, HOSTS)
+    ] + [
+        Removal(by=CLAIM, reason=reason, count=len(hosts), hosts=tuple(hosts[:HOSTS])) for reason, hosts in refused.items()
+    ]
     by_filter: dict[str, list[Removal]] = {}
-    for (by, reason), hosts in sorted(counted.items(), key=lambda item: -len(item[1])):
-        by_filter.setdefault(by, []).append(Removal(by=by, reason=reason, count=len(hosts), hosts=tuple(hosts[:HOSTS])))
+    for one in sorted(counted, key=lambda one: -one.count):
+        by_filter.setdefault(one.by, []).append(one)
     shown = [one for found in by_filter.values() for one in found[:REASONS]]
     shown += [
         Removal(by=by, reason="other reasons", count=sum(one.count for one in found[REASONS:]), hosts=found[REASONS].hosts)

@@ -300,6 +300,8 @@ def test_decisions_are_recorded(database):
     assert found.removed == (Removal(by="RamFilter", reason="not enough memory", count=2, hosts=("big", "small")),)
     assert found.summary == str(error.value)
     assert found.nearest == "512 MiB less memory would have fitted."
+    assert error.value.details == "2 considered, 0 passed the filters.\nRamFilter (not enough memory) removed big, small."
+    assert "big" not in str(error.value)
 
 
 def test_a_refused_claim_is_part_of_the_record(sqlite):

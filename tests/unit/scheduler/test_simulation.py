@@ -7,7 +7,7 @@ from novalike import conf as configuration
 from novalike.objects.decision import Removal
 from novalike.scheduler import plugins
 from novalike.scheduler.options import Options
-from novalike.scheduler.record import REASONS, removals
+from novalike.scheduler.record import REASONS, for_operators, record, removals
 from novalike.scheduler.select import Decision, Removed
 from novalike.scheduler.simulation import place, room
 from tests import factories_hosts as make
@@ -63,3 +63,7 @@ def test_removals_are_compact():
     assert found[0] == Removal(by="Json", reason="reason 9", count=11, hosts=("h9", "h10", "h11", "h12", "h13"))
     assert len(found) == REASONS + 1
     assert Removal(by="Json", reason="other reasons", count=5, hosts=("h4",)) in found
+    kept = record(make.spec(), Decision(20, (), tuple(removed)), request_id="r", driver="d")
+    assert for_operators(kept).splitlines()[:2] == [
+        "20 considered, 0 passed the filters.", "Json (reason 9) removed h9, h10, h11, h12, h13 and 6 more.",
+    ]
