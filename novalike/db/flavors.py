@@ -106,7 +106,8 @@ def list_page(
     keys: list[paging.Key] = [(SORT_KEYS[sort_key], descending), (_TABLE.c.id, descending)]
     seen = None
     if marker is not None:
-        seen = session.execute(sa.select(*(expression for expression, _ in keys)).where(_TABLE.c.flavorid == marker)).first()
+        place = sa.select(*(expression for expression, _ in keys)).where(_TABLE.c.flavorid == marker)
+        seen = session.execute(place.where(_open_to(project_id)) if is_public else place).first()
         if seen is None:
             raise Invalid(f"marker [{marker}] not found")
     return [_flavor(row) for row in session.execute(paging.page(query, keys, marker=seen, limit=limit))]

@@ -163,7 +163,7 @@ def page(cells: Cells, filters: Filters, order: Order, *, brief: bool = False) -
     """
     databases = list(cells)
     keys = _keys(order, unique="id" if len(databases) == 1 else "uuid")
-    marker = _marker(cells, order, keys)
+    marker = _marker(cells, order, keys, filters.project_id)
     found: list[tuple[tuple[Any, ...], ServerRecord]] = []
     for database in databases:
         with database.read() as session:
@@ -182,10 +182,12 @@ def _keys(order: Order, *, unique: str) -> list[paging.Key]:
     return [*keys, (_TABLE.c[unique], wanted[-1][1])]
 
 
-def _marker(cells: Cells, order: Order, keys: list[paging.Key]) -> tuple[Any, ...] | None:
+def _marker(cells: Cells, order: Order, keys: list[paging.Key], project_id: str | None) -> tuple[Any, ...] | None:
     if order.marker is None:
         return None
     query = sa.select(*(expression for expression, _ in keys)).where(_TABLE.c.uuid == order.marker)
+    if project_id is not None:                   # else one's own servers, sorted, would tell how a foreign one compares
+        query = query.where(_TABLE.c.project_id == project_id)
     for database in cells:
         with database.read() as session:
             row = session.execute(query).first()

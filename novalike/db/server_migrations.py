@@ -42,9 +42,10 @@ class Filters:
 Place = tuple[datetime, str]                     # created_at and uuid of a record: its place in the list
 
 
-def place(session: Session, uuid: str) -> Place | None:
-    """Answer where a record stands in the list; None when this cell does not have it."""
-    row = session.execute(sa.select(_TABLE.c.created_at, _TABLE.c.uuid).where(_TABLE.c.uuid == uuid)).one_or_none()
+def place(session: Session, uuid: str, *, project_id: str | None = None) -> Place | None:
+    """Answer where a record (of a project, if one is given) stands in the list; None when this cell does not have it."""
+    query = sa.select(_TABLE.c.created_at, _TABLE.c.uuid).where(_TABLE.c.uuid == uuid)
+    row = session.execute(query if project_id is None else query.where(_TABLE.c.project_id == project_id)).one_or_none()
     return None if row is None else (row.created_at, row.uuid)
 
 

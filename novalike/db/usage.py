@@ -18,9 +18,10 @@ _ORDER: list[paging.Key] = [(_TABLE.c.project_id, False), (_TABLE.c.uuid, False)
 Place = tuple[str, str]                          # project and uuid of a server: its place in the report
 
 
-def place(session: Session, uuid: str) -> Place | None:
-    """Answer where a server stands in a report; None when this cell does not have it."""
-    row = session.execute(sa.select(_TABLE.c.project_id, _TABLE.c.uuid).where(_TABLE.c.uuid == uuid)).one_or_none()
+def place(session: Session, uuid: str, *, project_id: str | None = None) -> Place | None:
+    """Answer where a server (of a project, if one is given) stands in a report; None when this cell does not have it."""
+    query = sa.select(_TABLE.c.project_id, _TABLE.c.uuid).where(_TABLE.c.uuid == uuid)
+    row = session.execute(query if project_id is None else query.where(_TABLE.c.project_id == project_id)).one_or_none()
     return None if row is None else (row.project_id, row.uuid)
 
 

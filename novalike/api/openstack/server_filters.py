@@ -103,6 +103,18 @@ def time(name: str, text: str) -> datetime:
         raise Invalid(f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a 'date-time'") from error
 
 
+def span(request: Request) -> tuple[datetime | None, datetime | None]:
+    """Answer from when to when changes are asked for; None: no limit. Raises Invalid, naming the parameter."""
+    since, before = (request.param(name) for name in ("changes-since", "changes-before"))
+    return _ordered(time("changes-since", since) if since is not None else None, time("changes-before", before) if before is not None else None)
+
+
+def _ordered(since: datetime | None, before: datetime | None) -> tuple[datetime | None, datetime | None]:
+    if since and before and since > before:
+        raise Invalid("The value of changes-since must be less than or equal to changes-before.")
+    return since, before
+
+
 def _is_open(name: str, request: Request) -> bool:
     return name in _FOR_MEMBERS or (name in _FOR_MEMBERS_LATER and request.version >= _FOR_MEMBERS_LATER[name])
 
@@ -147,9 +159,7 @@ def _read_times(given: dict[str, list[str]], found: dict[str, Any]) -> None:
         found["changed_since"] = time("changes-since", given["changes-since"][-1])
     if "changes-before" in given:
         found["changed_before"] = time("changes-before", given["changes-before"][-1])
-    since, before = found.get("changed_since"), found.get("changed_before")
-    if since and before and since > before:
-        raise Invalid("The value of changes-since must be less than or equal to changes-before.")
+    since, before = _ordered(found.get("changed_since"), found.get("changed_before"))
     if "deleted" in given:
         found["deleted"] = _truth("deleted", given["deleted"][-1])
     elif since or before:

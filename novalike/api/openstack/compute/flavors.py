@@ -42,7 +42,7 @@ class _Flavors:
             found = flavors.list_page(
                 session, project_id=request.context.project_id,
                 is_public=_public_filter(request.param("is_public")) if is_admin else True, include_disabled=is_admin,
-                min_ram=_minimum(request, "minRam", "min RAM"), min_disk=_minimum(request, "minDisk", "min disk"),
+                min_ram=_minimum(request, "minRam"), min_disk=_minimum(request, "minDisk"),
                 name=request.param("name"), sort_key=request.param("sort_key") or "flavorid", descending=_descending(request),
                 limit=limit, marker=request.param("marker"),
             )
@@ -120,12 +120,12 @@ def _public_filter(text: str | None) -> bool | None:
         raise Invalid(f"Invalid is_public filter [{text[:255]}]") from error
 
 
-def _minimum(request: Request, parameter: str, words: str) -> int:
+def _minimum(request: Request, parameter: str) -> int:
     text = request.param(parameter)
     if not text:
         return 0
     if not text.isdecimal() or len(text) > 18:
-        raise Invalid(f"Invalid {words} filter [{text[:255]}]")
+        raise Invalid(f"Invalid {parameter} filter [{text[:255]}]")
     return int(text)
 
 

@@ -30,15 +30,11 @@ class _Actions:
 
     def index(self, request: Request) -> dict[str, Any]:
         instance = self._instance(request)
-        since, before, marker = (request.param(name) for name in ("changes-since", "changes-before", "marker"))
-        limit = paging.limit(request, self._max_limit)
+        since, before = server_filters.span(request)
+        marker, limit = request.param("marker"), paging.limit(request, self._max_limit)
         with self._servers.cell_of(instance.uuid).read() as session:
             try:
-                found = action_log.listed(
-                    session, instance.uuid, limit=limit, marker=marker,
-                    since=server_filters.time("changes-since", since) if since else None,
-                    before=server_filters.time("changes-before", before) if before else None,
-                )
+                found = action_log.listed(session, instance.uuid, limit=limit, marker=marker, since=since, before=before)
             except NotFound as error:
                 raise Invalid(f"marker [{(marker or '')[:255]}] not found") from error
         answer: dict[str, Any] = {"instanceActions": [views.action(request, done) for done in found]}

@@ -33,7 +33,7 @@ class _Migrations:
         return answer
 
     def _list(self, filters: Filters, limit: int | None, marker: str | None) -> list[Migration]:
-        after = None if marker is None else self._place(marker)
+        after = None if marker is None else self._place(marker, filters.project_id)
         found: list[Migration] = []
         for cell in self._cells:
             with cell.read() as session:
@@ -41,19 +41,17 @@ class _Migrations:
         found.sort(key=lambda move: (move.created_at, move.uuid), reverse=True)
         return found if limit is None else found[:limit]
 
-    def _place(self, marker: str) -> Place:
+    def _place(self, marker: str, project_id: str | None) -> Place:
         for cell in self._cells:
             with cell.read() as session:
-                place = server_migrations.place(session, marker)
+                place = server_migrations.place(session, marker, project_id=project_id)
             if place is not None:
                 return place
         raise Invalid(f"marker [{marker}] not found")
 
 
 def _filters(request: Request) -> Filters:
-    since, before = _time(request, "changes-since"), _time(request, "changes-before")
-    if since and before and since > before:
-        raise Invalid("The value of changes-since must be less than or equal to changes-before.")
+    since, before = server_filters.span(request)
     project_id = request.param("project_id")
     if request.allowed(f"{_RULE}:index:all_projects"):
         pass
@@ -66,11 +64,6 @@ def _filters(request: Request) -> Filters:
         host=request.param("host"), source_compute=request.param("source_compute"), status=request.param("status"),
         migration_type=request.param("migration_type"), changed_since=since, changed_before=before,
     )
-
-
-def _time(request: Request, name: str) -> Any:
-    text = request.param(name)
-    return None if text is None else server_filters.time(name, text)
 
 
 def routes(services: ApiServices) -> tuple[Route, ...]:

@@ -45,7 +45,7 @@ class _Usage:
 
     def _runs(self, request: Request, start: datetime, stop: datetime, project_id: str | None) -> tuple[int, list[ServerRun]]:
         limit, marker = paging.limit(request, self._max_limit), request.param("marker")
-        after = None if marker is None else self._place(marker)
+        after = None if marker is None else self._place(marker, project_id)
         runs: list[ServerRun] = []
         for cell in self._cells:
             with cell.read() as session:
@@ -53,10 +53,10 @@ class _Usage:
         runs.sort(key=lambda run: (run.project_id, run.uuid))
         return limit, runs[:limit]
 
-    def _place(self, marker: str) -> usage.Place:
+    def _place(self, marker: str, project_id: str | None) -> usage.Place:
         for cell in self._cells:
             with cell.read() as session:
-                place = usage.place(session, marker)
+                place = usage.place(session, marker, project_id=project_id)
             if place is not None:
                 return place
         raise Invalid(f"marker [{marker}] not found")
