@@ -135,8 +135,8 @@ _USAGE = "?start=2026-01-01T00:00:00&end=2026-02-01T00:00:00"
 #: Only in the partial answers about a cell which is away.
 _PARTIAL = frozenset({"servers.status"})
 
-#: Only drivers which are gone could switch hosts.
-_NO_POWER = Call(code=501, unseen=frozenset({"host", "power_action"}))
+#: Built, to say that nothing here can do it: only drivers which are gone could switch hosts, there is no bare metal service ...
+_CANNOT = Call(code=501)
 
 CALLS: dict[str, Call] = {
     "GET /extensions": Call(unseen=frozenset({"extensions.links.href", "extensions.links.rel"})),   # always an empty list
@@ -179,14 +179,15 @@ CALLS: dict[str, Call] = {
     "POST /os-aggregates/{id}/images": Call({"cache": [{"id": w.IMAGE}]}),
     "POST /os-assisted-volume-snapshots": Call(lambda world, _: {"snapshot": {
         "volume_id": world.volume, "create_info": {"snapshot_id": identify("snapshot"), "type": "qcow2", "new_file": "new"},
-    }}),
+    }}, code=501),
     "DELETE /os-assisted-volume-snapshots/{id}": Call(
         first=identify("snapshot"), query=lambda world, _: f'?delete_info={{"volume_id":"{world.volume}","file_to_merge":"a","merge_target_file":"b"}}',
+        code=501,
     ),
     "GET /os-availability-zone": Call(),
     "GET /os-availability-zone/detail": Call(),
-    "GET /os-baremetal-nodes": Call(),
-    "GET /os-baremetal-nodes/{id}": Call(),
+    "GET /os-baremetal-nodes": _CANNOT,
+    "GET /os-baremetal-nodes/{id}": _CANNOT,
     "GET /os-console-auth-tokens/{id}": Call(since=(2, 31)),      # before, of RDP tokens only: nobody makes them any more
     "GET /os-floating-ip-pools": Call(),
     "GET /os-floating-ips": Call(),
@@ -196,9 +197,9 @@ CALLS: dict[str, Call] = {
     "GET /os-hosts": Call(),
     "GET /os-hosts/{id}": Call(),
     "PUT /os-hosts/{id}": Call({"status": "enable"}, unseen=frozenset({"maintenance_mode"})),
-    "GET /os-hosts/{id}/reboot": _NO_POWER,
-    "GET /os-hosts/{id}/shutdown": _NO_POWER,
-    "GET /os-hosts/{id}/startup": _NO_POWER,
+    "GET /os-hosts/{id}/reboot": _CANNOT,
+    "GET /os-hosts/{id}/shutdown": _CANNOT,
+    "GET /os-hosts/{id}/startup": _CANNOT,
     "GET /os-hypervisors": Call(also=(*_LINKED, Call(query="?with_servers=true"))),
     "GET /os-hypervisors/detail": Call(also=(*_LINKED, Call(query="?with_servers=true"))),
     "GET /os-hypervisors/statistics": Call(),
@@ -339,7 +340,9 @@ CALLS: dict[str, Call] = {
     "GET /servers/{server_id}/tags/{id}": Call(),
     "PUT /servers/{server_id}/tags/{id}": Call(second="blue", also=(Call(code=204),)),
     "DELETE /servers/{server_id}/tags/{id}": Call(),
-    "GET /servers/{server_id}/topology": Call(),
+    "GET /servers/{server_id}/topology": Call(unseen=frozenset({f"nodes.{name}" for name in (     # no guest here has a topology
+        "cpu_pinning.<key>", "host_node", "memory_mb", "siblings", "vcpu_set",
+    )})),
     **{f"PUT /os-services/{word}": _old_service("disabled_reason", "forced_down") for word in ("enable", "disable")},
     "PUT /os-services/disable-log-reason": _old_service("forced_down", disabled_reason="disk"),
     "PUT /os-services/force-down": _old_service("status", "disabled_reason", forced_down=True),

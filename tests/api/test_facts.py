@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from novalike.api.http.versions import Version
 from novalike.api.openstack.microversions import text
 from tests.api import calls, facts, personas
 from tests.api.calls import Call
+from tests.api.client import Answer
 from tests.api.facts import Row
 
 #: Nothing to call: refused at every version, which test_operations.py looks at.
@@ -91,11 +93,53 @@ def test_row(world, built, row, version):
             if number and answer.status == 400 and "unexpected" in answer.fault:
                 continue                         # a query of later versions
             assert answer.status in ({one.code} if one.code else row.codes(at)), f"{persona.name}: {answer.json}"
+            check_headers(answer, at)
             if persona is personas.ADMIN and answer.status < 300 and answer.json is not None:
                 found |= set(names(answer.json))
-    if at > call.free_until:
+    check(row, call, at, found)
+
+
+def check_headers(answer: Answer, at: Version) -> None:
+    headers = answer.headers
+    assert headers["OpenStack-API-Version"] == f"compute {text(at)}"
+    assert headers["X-OpenStack-Nova-API-Version"] == text(at)
+    assert headers.getall("Vary") == ["OpenStack-API-Version", "X-OpenStack-Nova-API-Version"]
+    assert headers["X-Compute-Request-Id"] == headers["X-OpenStack-Request-Id"]
+    if answer.body:
+        assert headers["Content-Type"] == "application/json"
+    else:
+        assert "Content-Type" not in headers
+        assert headers.get("Content-Length", "0") == "0"
+
+
+def check(row: Row, call: Call, at: Version, found: set[tuple[str, bool]]) -> None:
+    if at > call.free_until and (call.code or 200) < 400:
         said = deviations(found, set(row.answer.at(at)), call.unseen)
         assert not said, f"{row} at {text(at)}:\n  " + "\n  ".join(said)
+
+
+def changes(row: Row) -> list[Version]:
+    """Answer the versions right before and at each change of the answer's names, without the first and last of all."""
+    versions = sorted(row.versions)
+    changed = {
+        version for before, after in pairwise(versions) if row.answer.at(before) != row.answer.at(after) for version in (before, after)
+    }
+    return sorted(changed - {row.first, row.last})
+
+
+@pytest.mark.parametrize(("row", "at"), [(row, at) for row in ROWS for at in changes(row) if "os-volumes_boot" not in row.path], ids=str)
+def test_names_change_with_their_version(world, built, row, at):
+    call = calls.of(row)
+    assert call is not None
+    if row.key not in built or at < called(row, "first")[1]:
+        return
+    found: set[tuple[str, bool]] = set()
+    for one in (call, *call.also):
+        world.restore()
+        answer = calls.send(world, world.admin.at(text(at)), row, one, at)
+        if answer.status < 300 and answer.json is not None:
+            found |= set(names(answer.json))
+    check(row, call, at, found)
 
 
 def test_what_is_not_built(built, capsys):

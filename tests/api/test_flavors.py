@@ -184,8 +184,8 @@ def test_filters(admin, member):
 @pytest.mark.parametrize(("version", "query", "word"), [
     ("2.1", "limit=-1", "limit"),
     ("2.1", "limit=x", "limit"),
-    ("2.1", "minRam=x", "min RAM"),
-    ("2.1", "minDisk=1.5", "min disk"),
+    ("2.1", "minRam=x", "minRam"),
+    ("2.1", "minDisk=1.5", "minDisk"),
     ("2.1", "marker=nope", "nope"),
     ("2.1", "sort_key=secret", "Sort key"),
     ("2.1", "sort_dir=up", "sort direction"),

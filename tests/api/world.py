@@ -71,6 +71,8 @@ def identify(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
+#: Longer than any run of tests, in seconds: hosts report only once.
+_FOREVER = 10**6
 #: Every hint that answers may show.
 HINTS = {
     "group": identify("group"), "different_host": [], "same_host": [], "query": "[]", "target_cell": "a", "different_cell": [],
@@ -157,7 +159,7 @@ class World:
         # The database's own clock says which host lives: the API's agrees with it.
         clock = ManualClock(time.time())
         self.services = replace(
-            fakes.services(database, clock=clock, quota__instances=-1, **options), volumes=self.volumes,
+            fakes.services(database, clock=clock, quota__instances=-1, service_down_time=_FOREVER, **options), volumes=self.volumes,
             networks=Networks(database), doorbell=Doorbell(database),  # type: ignore[arg-type]
         )
         for image in (IMAGE, OTHER_IMAGE, SNAPSHOT):
@@ -286,7 +288,7 @@ class World:
             ))
             console_tokens.add(session, Secret(TOKEN), server, "novnc", ConsoleAddress(
                 host="127.0.0.1", port=5900, access_url_base="http://x", tls_port=5901, internal_access_path="/x",
-            ), seconds=600)
+            ), seconds=_FOREVER)
         block_devices.create(session, server.uuid, disks, now=factories.NOW)
         caller = Caller(user_id=server.user_id, project_id=server.project_id, request_id=REQUEST_ID)
         action_log.start(session, "create", server.uuid, caller, factories.NOW)

@@ -258,6 +258,8 @@ class Application:
     @staticmethod
     def _render(route: Route, answer: Response | dict[str, Any] | list[Any] | bytes | None) -> Response:
         if isinstance(answer, Response):
+            if not answer.has_body:
+                answer.headers.pop("Content-Type", None)
             return answer
         response = Response(status=route.status)
         if answer is None:

@@ -54,7 +54,6 @@ class _Tagging:
             return (*now.tags, tag) if added else now.tags
         self._change(request, add)
         response = Response(status=201 if added else 204)
-        response.headers.pop("Content-Type", None)
         if added:
             response.headers["Location"] = f"{request.base_url}/servers/{request.path_args['server_id']}/tags/{tag}"
         return response
