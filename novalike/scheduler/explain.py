@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from novalike.objects.request_spec import NoHost, Rejection, RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.nearest import Refusal, advice
-from novalike.scheduler.select import Decision
+from novalike.scheduler.select import Decision, tally
 
 #: Removes hosts which looked fit and turned out to be full when they were claimed.
 CLAIM = "the claim"
@@ -28,8 +28,8 @@ def explain(
 
 def _rejections(decision: Decision, refusals: Sequence[Refusal]) -> tuple[Rejection, ...]:
     reasons: dict[str, Counter[str]] = {}
-    for removed in decision.removed:
-        reasons.setdefault(removed.by, Counter())[removed.reason] += 1
+    for one in tally(decision.removed):
+        reasons.setdefault(one.by, Counter())[one.reason] += one.count
     for refusal in refusals:
         reasons.setdefault(CLAIM, Counter())[refusal.reason] += 1
     counted = [

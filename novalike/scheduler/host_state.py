@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from novalike.hardware.capacity import Amounts, Capacity
@@ -58,3 +58,8 @@ class HostState:
     def free_disk_gb(self) -> int:
         """Disk which nobody was promised, without overcommit."""
         return self.inventory.local_gb - self.inventory.reserved_disk_gb - self.used.disk_gb
+
+
+def aggregates_of(host: HostState) -> Hashable:
+    """Answer what a host's aggregates say of it, as something that can be compared and looked up."""
+    return frozenset(host.metadata.items())

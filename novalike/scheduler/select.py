@@ -1,7 +1,7 @@
 """The pure core: from a question and a snapshot to ranked hosts and a record of the decision.
 
 The same arguments give the same answer, so a placement can be replayed. The per-host form here is the specification of
-any faster form.
+the faster form over columns, which is used for big snapshots (select_columns.py).
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import TypeVar
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
+from novalike.scheduler.snapshot import BIG, Snapshot
 from novalike.scheduler.weights.base import Weigher
 
 #: Names of what removes hosts before any filter runs.
 EARLIER_ATTEMPTS, CLEANUP, REQUESTED, OWN_HOST = "earlier attempts", "pending cleanup", "the requested host", "the server's own host"
+EARLIER_REASON, CLEANUP_REASON = "the server could not be built there", "cleaning up after an earlier server"
+REQUESTED_REASON, OWN_HOST_REASON = "another host was asked for", "the server is there and has to move"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,25 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many hosts were removed for one reason, and the first few of them."""
+
+    by: str
+    reason: str
+    count: int
+    hosts: tuple[HostState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of every host considered: `ranked` best first, `removed` in the snapshot's order."""
+    """What became of every host considered: `ranked` best first, `removed` in the snapshot's order.
+
+    Of a big snapshot both are made as they are looked at: the first few and tally() cost little, looking at all of them does.
+    """
 
     considered: int
-    ranked: tuple[Ranked, ...]
-    removed: tuple[Removed, ...]
+    ranked: Sequence[Ranked]
+    removed: Sequence[Removed]
 
 
 def select(
@@ -57,10 +75,15 @@ def select(
     requested one does not. `seed` decides
     where options ask for chance.
     """
-    passed: list[HostState] = []
-    removed: list[Removed] = []
     forced = spec.forced_host is not None or spec.forced_node is not None
     active = tuple(one for one in filters if one.always or not forced)
+    if isinstance(hosts, Snapshot) and len(hosts) >= BIG:
+        # Brings numpy, which small clouds do without.
+        from novalike.scheduler.select_columns import select_columns
+
+        return select_columns(spec, hosts, active, weighers, seed, options)
+    passed: list[HostState] = []
+    removed: list[Removed] = []
     for host in hosts:
         reason = screen(spec, host)
         if reason is None:
@@ -69,20 +92,22 @@ def select(
             passed.append(host)
         else:
             removed.append(Removed(host, *reason))
-    return Decision(len(hosts), _chosen_first(rank(spec, passed, weighers), seed, options), tuple(removed))
+    ranked = rank(spec, passed, weighers)
+    ties = sum(1 for one in ranked if one.weight == ranked[0].weight)
+    return Decision(len(hosts), tuple(by_chance(ranked, ties, seed, options)), tuple(removed))
 
 
 def screen(spec: RequestSpec, host: HostState) -> tuple[str, str] | None:
     """Answer who removes the host before any filter runs, and why; None: filters decide."""
     for wanted_host, wanted_node in ((spec.forced_host, spec.forced_node), (spec.requested_host, spec.requested_node)):
         if wanted_host not in (None, host.host) or wanted_node not in (None, host.node):
-            return REQUESTED, "another host was asked for"
+            return REQUESTED, REQUESTED_REASON
     if host.host == spec.leaves_host:
-        return OWN_HOST, "the server is there and has to move"
+        return OWN_HOST, OWN_HOST_REASON
     if host.host in spec.excluded_hosts:
-        return EARLIER_ATTEMPTS, "the server could not be built there"
+        return EARLIER_ATTEMPTS, EARLIER_REASON
     if host.owing:
-        return CLEANUP, "cleaning up after an earlier server"
+        return CLEANUP, CLEANUP_REASON
     return None
 
 
@@ -117,17 +142,26 @@ def normalised(weights: Sequence[float]) -> list[float]:
     return [(weight - least) / span for weight in weights]
 
 
-def _chosen_first(ranked: list[Ranked], seed: str, options: Options) -> tuple[Ranked, ...]:
-    if not ranked:
-        return ()
+def by_chance(order: list[T], ties: int, seed: str, options: Options) -> list[T]:
+    """Answer what is ordered best first, the first `ties` of it alike, with chance where options ask for it. May change it."""
     subset = options.host_subset_size
-    if subset > 1 or options.shuffle_best_same_weighed_hosts:
+    if order and (subset > 1 or options.shuffle_best_same_weighed_hosts):
         chance = random.Random(seed)  # noqa: S311  # a replayable choice, not a secret
         if options.shuffle_best_same_weighed_hosts:
-            ties = sum(1 for one in ranked if one.weight == ranked[0].weight)
-            best = ranked[:ties]
+            best = order[:ties]
             chance.shuffle(best)
-            ranked[:ties] = best
+            order[:ties] = best
         if subset > 1:
-            ranked.insert(0, ranked.pop(chance.randrange(min(subset, len(ranked)))))
-    return tuple(ranked)
+            order.insert(0, order.pop(chance.randrange(min(subset, len(order)))))
+    return order
+
+
+def tally(removed: Sequence[Removed], named: int = 0) -> tuple[Tally, ...]:
+    """Answer how many hosts were removed for which reasons, with the first `named` of each; first met, first listed."""
+    quick = getattr(removed, "tally", None)      # of a big snapshot
+    if quick is not None:
+        return tuple(quick(named))
+    found: dict[tuple[str, str], list[HostState]] = {}
+    for one in removed:
+        found.setdefault((one.by, one.reason), []).append(one.host)
+    return tuple(Tally(by, reason, len(hosts), tuple(hosts[:named])) for (by, reason), hosts in found.items())

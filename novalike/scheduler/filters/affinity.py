@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HINTED_HOSTS, HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Mask, Rejected
 
 
 class _NearServers(Filter):
@@ -23,6 +27,9 @@ class _NearServers(Filter):
     def _any_there(self, spec: RequestSpec, host: HostState) -> bool:
         return any(host.host in spec.hinted_hosts.get(uuid, ()) for uuid in servers(spec, self.hint))
 
+    def _those_there(self, spec: RequestSpec, hosts: Columns) -> Mask:
+        return hosts.named({host for uuid in servers(spec, self.hint) for host in spec.hinted_hosts.get(uuid, ())})
+
 
 class SameHostFilter(_NearServers):
     """Passes hosts with one of the servers which the hint `same_host` names."""
@@ -35,6 +42,12 @@ class SameHostFilter(_NearServers):
             return None
         return "not the host of a server named by same_host"
 
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        if not servers(spec, self.hint):
+            return ()
+        return (("not the host of a server named by same_host", ~self._those_there(spec, hosts)),)
+
 
 class DifferentHostFilter(_NearServers):
     """Passes hosts with none of the servers which the hint `different_host` names."""
@@ -44,6 +57,12 @@ class DifferentHostFilter(_NearServers):
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host with any of them."""
         return "the host of a server named by different_host" if self._any_there(spec, host) else None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        if not servers(spec, self.hint):
+            return ()
+        return (("the host of a server named by different_host", self._those_there(spec, hosts)),)
 
 
 class SimpleCIDRAffinityFilter(Filter):
@@ -64,6 +83,10 @@ class SimpleCIDRAffinityFilter(Filter):
         except ValueError:
             return "the hints build_near_host_ip and cidr make no network"
         return None if inside else f"not in network {network}"
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer at once that nobody is rejected when nobody asks."""
+        return None if spec.hints.get("build_near_host_ip") else ()
 
 
 def servers(spec: RequestSpec, hint: str) -> tuple[str, ...]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters import aggregate_metadata
 from novalike.scheduler.filters.base import Filter
-from novalike.scheduler.host_state import HostState
+from novalike.scheduler.host_state import HostState, aggregates_of
 from novalike.scheduler.options import Options
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class AggregateImagePropertiesIsolation(Filter):
@@ -29,3 +35,7 @@ class AggregateImagePropertiesIsolation(Filter):
             if value and str(value) not in aggregate_metadata.values(host, key):
                 return f"not for images with {key} {value}"
         return None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        return hosts.kinds(aggregates_of).rejected(lambda host: self.reject(spec, host))

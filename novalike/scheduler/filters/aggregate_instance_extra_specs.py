@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters import aggregate_metadata, extra_specs
 from novalike.scheduler.filters.base import Filter
-from novalike.scheduler.host_state import HostState
+from novalike.scheduler.host_state import HostState, aggregates_of
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 _SCOPE = "aggregate_instance_extra_specs"
 
@@ -29,3 +35,7 @@ class AggregateInstanceExtraSpecsFilter(Filter):
             if not any(extra_specs.match(value, requirement) for value in aggregate_metadata.values(host, name)):
                 return f"the flavor needs aggregates with {name} {requirement}"
         return None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        return hosts.kinds(aggregates_of).rejected(lambda host: self.reject(spec, host))

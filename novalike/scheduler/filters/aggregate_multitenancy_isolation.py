@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters import aggregate_metadata
 from novalike.scheduler.filters.base import Filter
-from novalike.scheduler.host_state import HostState
+from novalike.scheduler.host_state import HostState, aggregates_of
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 _KEY = "filter_tenant_id"
 
@@ -21,3 +27,7 @@ class AggregateMultiTenancyIsolation(Filter):
         """Reject a host which is kept for others."""
         kept_for = {project for key in host.metadata if key.startswith(_KEY) for project in aggregate_metadata.values(host, key)}
         return "kept for other projects" if kept_for and spec.project_id not in kept_for else None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        return hosts.kinds(aggregates_of).rejected(lambda host: self.reject(spec, host))

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
+
+_ZONE = attrgetter("availability_zone")
 
 
 class AvailabilityZoneFilter(Filter):
@@ -19,3 +28,7 @@ class AvailabilityZoneFilter(Filter):
         if not spec.availability_zone or spec.availability_zone == host.availability_zone:
             return None
         return f"not in zone {spec.availability_zone}"
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        return hosts.kinds(_ZONE).rejected(lambda host: self.reject(spec, host)) if spec.availability_zone else ()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from novalike.hardware.capacity import Shortage
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class Filter:
@@ -34,6 +38,14 @@ class Filter:
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Answer why this host cannot take the server, or None when it can."""
         raise NotImplementedError
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once: reasons, each with a mask of hosts; the first reason of a host counts.
+
+        None: ask host by host, for this question or for all. A subclass which changes a method of a filter that has this form
+        is asked host by host, unless it brings a form of its own.
+        """
+        return None
 
     def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
         """Answer which other wish this host would have granted, such as "in zone az2"; for the explanation."""

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
+
+_DISABLED, _UP = attrgetter("disabled"), attrgetter("up")
 
 
 class ComputeFilter(Filter):
@@ -15,3 +24,7 @@ class ComputeFilter(Filter):
         if host.disabled:
             return "disabled"
         return None if host.up else "down"
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        return ("disabled", hosts.flags(_DISABLED)), ("down", ~hosts.flags(_UP))

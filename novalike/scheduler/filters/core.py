@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from novalike.hardware.capacity import Shortage, demand, missing
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class CoreFilter(Filter):
@@ -14,6 +20,11 @@ class CoreFilter(Filter):
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host with too little of it."""
         return "not enough vCPUs" if self._missing(spec, host) else None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        wanted = demand(spec.flavor).vcpus
+        return (("not enough vCPUs", hosts.numbers(_room) < wanted),) if wanted > 0 else ()
 
     def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
         """Answer how much less would have fitted."""
@@ -31,3 +42,7 @@ class AggregateCoreFilter(CoreFilter):
 
     It does for CoreFilter, too, and in the claim: the smallest of a host's aggregates wins over the host's own.
     """
+
+
+def _room(host: HostState) -> int:
+    return min(host.capacity.limit.vcpus - host.used.vcpus, host.capacity.largest.vcpus)

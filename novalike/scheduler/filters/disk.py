@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from novalike.hardware.capacity import Shortage, demand, missing
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class DiskFilter(Filter):
@@ -14,6 +20,11 @@ class DiskFilter(Filter):
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host with too little of it."""
         return None if self.shortage(spec, host) is None else "not enough disk"
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        wanted = demand(spec.flavor, root_volume=spec.root_volume).disk_gb
+        return (("not enough disk", hosts.numbers(_room) < wanted),) if wanted > 0 else ()
 
     def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
         """Answer how much less would have fitted."""
@@ -27,3 +38,7 @@ class AggregateDiskFilter(DiskFilter):
 
     It does for DiskFilter, too, and in the claim: the smallest of a host's aggregates wins over the host's own.
     """
+
+
+def _room(host: HostState) -> int:
+    return min(host.capacity.limit.disk_gb - host.used.disk_gb, host.capacity.largest.disk_gb)

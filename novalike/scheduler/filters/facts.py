@@ -5,7 +5,9 @@ A table, so that nothing of ours is reachable by accident.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from novalike.scheduler.host_state import HostState
@@ -31,7 +33,7 @@ _FACTS: dict[str, Callable[[HostState], Any]] = {
 }
 
 
-def fact(host: HostState, path: list[str]) -> Any:
+def fact(host: HostState, path: Sequence[str]) -> Any:
     """Answer a fact, or a part of it such as ["cpu_info", "features"], or what the driver told; None: there is none."""
     known = _FACTS.get(path[0])
     value: Any = known(host) if known else host.inventory.capabilities.get(path[0])
@@ -40,3 +42,13 @@ def fact(host: HostState, path: list[str]) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+@lru_cache(maxsize=128)
+def reader(path: tuple[str, ...]) -> Callable[[HostState], Hashable]:
+    """Answer the function, the same each time, which reads a fact of hosts as something that can be compared and looked up."""
+    def read(host: HostState) -> Hashable:
+        value = fact(host, path)
+        # The type, as 1, 1.0 and True are equal and yet differ as text.
+        return (type(value), json.dumps(value) if isinstance(value, (dict, list)) else value)
+    return read

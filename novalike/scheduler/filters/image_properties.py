@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 _ARCHITECTURES = {
     "amd64": "x86_64", "x86-64": "x86_64", "i386": "i686", "i486": "i686", "i586": "i686", "x86": "i686", "x86_32": "i686",
@@ -54,6 +57,14 @@ class ImagePropertiesFilter(Filter):
         if version and not _version_fits(host.inventory.hypervisor_version, version):
             return f"the image needs hypervisor version {version}"
         return None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        return hosts.kinds(_machine).rejected(lambda host: self.reject(spec, host))
+
+
+def _machine(host: HostState) -> Hashable:
+    return host.inventory.supported, host.inventory.hypervisor_version
 
 
 def _wanted(properties: Mapping[str, str], name: str, old_name: str) -> str | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class IsolatedHostsFilter(Filter):
@@ -28,3 +34,10 @@ class IsolatedHostsFilter(Filter):
         if there and not image and self.options.restrict_isolated_hosts_to_isolated_images:
             return "kept for other images"
         return None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        there = hosts.named(self._hosts)
+        if spec.image_ref in self._images:
+            return (("not one of the hosts for the image", ~there),)
+        return (("kept for other images", there),) if self.options.restrict_isolated_hosts_to_isolated_images else ()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters import facts
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 #: How deep a query may be nested.
 DEPTH = 20
@@ -45,6 +48,10 @@ class JsonFilter(Filter):
             return "the hint query is malformed"
         passes = any(answer) if isinstance(answer, list) else bool(answer)
         return None if passes else "the hint query is not satisfied"
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer at once that nobody is rejected when nobody asks."""
+        return None if spec.hints.get("query") else ()
 
 
 def _evaluate(query: Any, host: HostState, depth: int) -> Any:

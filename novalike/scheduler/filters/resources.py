@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING
+
 from novalike.hardware import wishes
 from novalike.hardware.capacity import Shortage, custom_shortages, demand
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class ResourcesFilter(Filter):
@@ -16,10 +22,30 @@ class ResourcesFilter(Filter):
 
     def reject(self, spec: RequestSpec, host: HostState) -> str | None:
         """Reject a host which has too little, none, or gives out other amounts; all when a wish is malformed."""
-        specs = spec.flavor.extra_specs
-        if not any(key.startswith("resources") or key == "group_policy" for key in specs):
+        if not _asks(spec):
             return None
-        wrong = wishes.malformed(specs, {})
+        never = self._never(spec, host)
+        if never is not None:
+            return never
+        short = custom_shortages(demand(spec.flavor, root_volume=spec.root_volume), host.used, host.capacity)
+        return f"not enough {short[0].resource}" if short else None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        if not _asks(spec):
+            return ()
+        # Most hosts of a cloud have none of it: that is told by what they offer. The others are asked one by one.
+        offers = hosts.kinds(_offered)
+        rejected = offers.rejected(lambda host: self._never(spec, host))
+        left = ~hosts.none()
+        for _, mask in rejected:
+            left &= ~mask
+        return [*rejected, *hosts.each(left, lambda host: self.reject(spec, host))]
+
+    @staticmethod
+    def _never(spec: RequestSpec, host: HostState) -> str | None:
+        """Answer why the host could not take it even if it were empty."""
+        wrong = wishes.malformed(spec.flavor.extra_specs, {})
         if wrong is not None:
             return wrong
         wanted = demand(spec.flavor, root_volume=spec.root_volume)
@@ -29,8 +55,7 @@ class ResourcesFilter(Filter):
                 return f"no {name}"
             if amount < offered.min_unit or amount % offered.step_size:
                 return f"{name} is given out from {offered.min_unit} in steps of {offered.step_size}"
-        short = custom_shortages(wanted, host.used, host.capacity)
-        return f"not enough {short[0].resource}" if short else None
+        return None
 
     def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
         """Answer how much less would have fitted, when only one resource is short and a part of it would do."""
@@ -64,3 +89,21 @@ class TraitsFilter(Filter):
             return f"no {min(lacking)}"
         unwanted = wanted.forbidden & has
         return f"has {min(unwanted)}" if unwanted else None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        if wishes.traits(spec.flavor.extra_specs, spec.image_properties) is wishes.NO_TRAITS:
+            return ()
+        return hosts.kinds(_traits).rejected(lambda host: self.reject(spec, host))
+
+
+def _asks(spec: RequestSpec) -> bool:
+    return any(key.startswith("resources") or key == "group_policy" for key in spec.flavor.extra_specs)
+
+
+def _offered(host: HostState) -> Hashable:
+    return frozenset((name, one.min_unit, one.step_size) for name, one in host.inventory.resources.items())
+
+
+def _traits(host: HostState) -> Hashable:
+    return host.inventory.traits

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.objects.server_group import AFFINITY, ANTI_AFFINITY, refusal
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Rejected
 
 
 class _Policy(Filter):
@@ -24,6 +28,15 @@ class _Policy(Filter):
         if spec.group is None or spec.group.policy != self.policy:
             return None
         return refusal(spec.group, host.host)
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer the same for all hosts at once."""
+        if spec.group is None or spec.group.policy != self.policy:
+            return ()
+        there = hosts.named(spec.group.others)
+        elsewhere = refusal(spec.group, "")      # of a host without servers of the group
+        rejected = hosts.each(there, lambda host: self.reject(spec, host))
+        return rejected if elsewhere is None else [*rejected, (elsewhere, ~there)]
 
 
 class ServerGroupAffinityFilter(_Policy):

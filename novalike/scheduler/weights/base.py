@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import ClassVar
+import math
+from typing import TYPE_CHECKING, ClassVar
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Numbers
 
 LOG = logging.getLogger(__name__)
 
@@ -37,13 +41,24 @@ class Weigher:
         """Answer this host's weight, higher is better (before the multiplier)."""
         raise NotImplementedError
 
+    def weigh_columns(self, spec: RequestSpec, hosts: Columns) -> Numbers | float | None:
+        """Answer the same for all hosts at once; a single number: all weigh that.
+
+        None: ask host by host, for this question or for all. A subclass which changes a method of a weigher that has this form
+        is asked host by host, unless it brings a form of its own.
+        """
+        return None
+
     def multiplier(self, host: HostState) -> float:
-        """Answer what this host's normalised weight is multiplied with."""
+        """Answer what this host's normalised weight is multiplied with: by its aggregates, or the option."""
         values = host.metadata.get(self.multiplier_option)
         if not values:
             return self.sign * self._default
         try:
-            return self.sign * min(float(value) for value in values)
+            least = min(float(value) for value in values)
         except ValueError:
-            LOG.warning("aggregate metadata %s is not a number: %s", self.multiplier_option, ", ".join(sorted(values)))
-            return self.sign * self._default
+            least = math.nan
+        if math.isfinite(least):
+            return self.sign * least
+        LOG.warning("aggregate metadata %s is not a number: %s", self.multiplier_option, ", ".join(sorted(values)))
+        return self.sign * self._default

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import IMAGE_PROPERTIES, HostState
 from novalike.scheduler.options import Options
 from novalike.scheduler.weights.base import Weigher
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Numbers
 
 
 class ImagePropertiesWeigher(Weigher):
@@ -29,3 +35,12 @@ class ImagePropertiesWeigher(Weigher):
             host.image_properties.get((name, str(value)), 0) * (self._weights.get(name, 0.0) if self._weights else 1.0)
             for name, value in spec.image_properties.items()
         )
+
+    def weigh_columns(self, spec: RequestSpec, hosts: Columns) -> Numbers | float | None:
+        """Answer the same for all hosts at once."""
+        found = hosts.kinds(_properties)
+        return found.spread([self.weigh(spec, one) for one in found.examples])
+
+
+def _properties(host: HostState) -> Hashable:
+    return frozenset(host.image_properties.items())

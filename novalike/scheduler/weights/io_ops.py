@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import IO_OPS, HostState
 from novalike.scheduler.weights.base import Weigher
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Numbers
+
+_READ = attrgetter("io_ops")
 
 
 class IoOpsWeigher(Weigher):
@@ -16,3 +24,7 @@ class IoOpsWeigher(Weigher):
     def weigh(self, spec: RequestSpec, host: HostState) -> float:
         """Answer how many servers are being built, moved, saved and the like there."""
         return host.io_ops
+
+    def weigh_columns(self, spec: RequestSpec, hosts: Columns) -> Numbers | float | None:
+        """Answer the same for all hosts at once."""
+        return hosts.numbers(_READ)

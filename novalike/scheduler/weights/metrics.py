@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import METRICS, HostState
 from novalike.scheduler.options import Options
 from novalike.scheduler.weights.base import Weigher
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Numbers
 
 
 class MetricsWeigher(Weigher):
@@ -23,6 +28,16 @@ class MetricsWeigher(Weigher):
 
     def weigh(self, spec: RequestSpec, host: HostState) -> float:
         """Answer the sum."""
+        return self._measured(host)
+
+    def weigh_columns(self, spec: RequestSpec, hosts: Columns) -> Numbers | float | None:
+        """Answer the same for all hosts at once."""
+        return hosts.numbers(self._measured) if self._ratios else 0.0
+
+    def _measured(self, host: HostState) -> float:
         if any(name not in host.metrics for name in self._ratios):
             return self.options.metrics_weight_of_unavailable
-        return sum(host.metrics[name] * ratio for name, ratio in self._ratios.items())
+        total = 0.0
+        for name, ratio in self._ratios.items():
+            total += host.metrics[name] * ratio
+        return total

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.weights.base import Weigher
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Numbers
+
+_READ = attrgetter("free_ram_mb")
 
 
 class RAMWeigher(Weigher):
@@ -15,3 +23,7 @@ class RAMWeigher(Weigher):
     def weigh(self, spec: RequestSpec, host: HostState) -> float:
         """Answer the free memory in MiB, without overcommit."""
         return host.free_ram_mb
+
+    def weigh_columns(self, spec: RequestSpec, hosts: Columns) -> Numbers | float | None:
+        """Answer the same for all hosts at once."""
+        return hosts.numbers(_READ)
