@@ -17,6 +17,15 @@ OPTIONS = [
         "provider_config_location", default="/etc/novalike/provider_config/",
         help="Folder of *.yaml files which declare custom resources and traits of this host, in Nova's format. Read at start.",
     ),
+    cfg.StrOpt(
+        "cpu_shared_set",
+        help="CPUs of this host on which servers float (VCPU), such as 4-12,^8,15. Not set: all, or none when cpu_dedicated_set is.",
+    ),
+    cfg.StrOpt("cpu_dedicated_set", help="CPUs of this host to which vCPUs of servers are pinned, one each (PCPU)."),
+    cfg.BoolOpt(
+        "packing_host_numa_cells_allocation_strategy", default=False,
+        help="Fill hosts' NUMA cells one by one, instead of taking the emptiest. Read by the scheduler.",
+    ),
     # ---- ours
     cfg.FloatOpt(
         "lifecycle_event_delay", default=5.0, min=0,

@@ -55,6 +55,9 @@ OPTIONS = [
     cfg.ListOpt("image_props_weight_setting", default=[], help=(
         "Image properties which count for that, as name=weight. Empty: all, alike."
     )),
+    cfg.FloatOpt("pci_weight_multiplier", default=1.0, min=0, help=(
+        "How far hosts with free PCI devices are kept for servers which want some. 0: not at all."
+    )),
     cfg.FloatOpt("build_failure_weight_multiplier", default=1000000.0, help=(
         "How far failed builds in a row push a host back. 0: not at all."
     )),

@@ -20,8 +20,10 @@ from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, Serv
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import Fenced
 from novalike.hardware import capacity as arithmetic
+from novalike.hardware import fitting
 from novalike.hardware.capacity import NO_OVERRIDES, Amounts, Overrides, Ratios, Shortage
 from novalike.objects.claim import Claim
+from novalike.objects.hardware import Hardware
 from novalike.objects.host import Inventory
 from novalike.objects.request_spec import RequestSpec
 from novalike.objects.server_group import refusal
@@ -53,6 +55,7 @@ class DoesNotFit:
     """The host has less room than was thought. Nothing was changed; try another host."""
 
     shortages: tuple[Shortage, ...]
+    reason: str = "not enough room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +103,15 @@ def claim(
     short = arithmetic.shortages(wanted, used, arithmetic.capacity(inventory, ratios, overrides))
     if short:
         return DoesNotFit(short)
-    _store(session, spec, node, wanted, held, now)
+    granted = _grant(session, spec, inventory, held, arithmetic.ratios_of(inventory, ratios, overrides), node.id)
+    if isinstance(granted, fitting.Misfit):
+        return DoesNotFit((), granted.reason)
+    document = serializer.dump(Hardware, granted) if granted is not None else None
+    _store(session, spec, node, wanted, document, held, now)
     if spec.role == INSTANCE:
         session.execute(_PLACE, {
             "in_uuid": spec.instance_uuid, "in_epoch": spec.epoch, "in_host": node.host, "in_node": node.node,
-            "in_zone": availability_zone,
+            "in_zone": availability_zone, "in_hardware": document,
         })
     touched = {node.id} | ({held.compute_node_id} if held else set())
     session.execute(_TOUCH, {"ids": sorted(touched)})
@@ -112,6 +119,7 @@ def claim(
         claim=Claim(
             instance_uuid=spec.instance_uuid, role=spec.role, epoch=spec.epoch, compute_node_id=node.id, host=node.host,
             node=node.node, vcpus=wanted.vcpus, memory_mb=wanted.memory_mb, disk_gb=wanted.disk_gb, resources=dict(wanted.custom),
+            hardware=granted,
         ),
         availability_zone=availability_zone,
     )
@@ -152,6 +160,14 @@ def custom_sums(session: Session, node_ids: Collection[int], *, apart_from: int 
     return sums
 
 
+def hardware_held(session: Session, node_ids: Collection[int], *, apart_from: int = 0) -> dict[int, tuple[Hardware, ...]]:
+    """Answer, by compute node id, which CPUs, pages and devices claims hold, without one claim; nodes without are left out."""
+    held: dict[int, tuple[Hardware, ...]] = {}
+    for node_id, document in session.execute(_HARDWARE, {"ids": sorted(node_ids), "in_apart": apart_from}):
+        held[node_id] = (*held.get(node_id, ()), serializer.load(Hardware, document))
+    return held
+
+
 def release(
     session: Session, instance_uuid: str, *, epoch: int, roles: Collection[str] | None = None, clear_host: bool = False,
     host: str | None = None,
@@ -176,7 +192,7 @@ def release(
         change = sa.update(_INSTANCES).where(_INSTANCES.c.uuid == instance_uuid, _INSTANCES.c.epoch == epoch)
         if host is not None:
             change = change.where(_INSTANCES.c.host == host)
-        session.execute(change.values(host=None, node=None, availability_zone=None))
+        session.execute(change.values(host=None, node=None, availability_zone=None, hardware=None))
     return tuple(_to_object(row) for row in rows)
 
 
@@ -193,6 +209,7 @@ def exchange(session: Session, instance_uuid: str, *, epoch: int) -> None:
     session.execute(_LOCK_NODES, {"ids": sorted({row.compute_node_id for row in rows})}).all()
     for row, role in ((by_role[INSTANCE], _EXCHANGED), (by_role[MIGRATION], INSTANCE), (by_role[INSTANCE], MIGRATION)):
         session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == row.id).values(role=role, epoch=epoch))
+    session.execute(sa.update(_INSTANCES).where(_INSTANCES.c.uuid == instance_uuid).values(hardware=by_role[MIGRATION].hardware))
     session.execute(_TOUCH, {"ids": sorted({row.compute_node_id for row in rows})})
 
 
@@ -232,10 +249,17 @@ _HOSTS_OF = sa.select(_CLAIMS.c.instance_uuid, _NODES.c.host).join(_NODES, _NODE
 _CUSTOM = sa.select(_CLAIMS.c.compute_node_id, _CLAIMS.c.resources).where(
     _CLAIMS.c.compute_node_id.in_(sa.bindparam("ids", expanding=True)), _CLAIMS.c.id != sa.bindparam("in_apart"),
 )
+_HARDWARE = sa.select(_CLAIMS.c.compute_node_id, _CLAIMS.c.hardware).where(
+    _CLAIMS.c.compute_node_id.in_(sa.bindparam("ids", expanding=True)), _CLAIMS.c.id != sa.bindparam("in_apart"),
+    _CLAIMS.c.hardware.is_not(None),
+).order_by(_CLAIMS.c.id)
 _TOUCH = sa.update(_NODES).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).values(changed_at=hosts.next_stamp())
 _PLACE = sa.update(_INSTANCES).where(
     _INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.epoch == sa.bindparam("in_epoch"),
-).values(host=sa.bindparam("in_host"), node=sa.bindparam("in_node"), availability_zone=sa.bindparam("in_zone"))
+).values(
+    host=sa.bindparam("in_host"), node=sa.bindparam("in_node"), availability_zone=sa.bindparam("in_zone"),
+    hardware=sa.bindparam("in_hardware", type_=_INSTANCES.c.hardware.type),
+)
 _INSERT = sa.insert(_CLAIMS)
 
 
@@ -287,10 +311,23 @@ def _used(session: Session, node: Any, *, apart_from: Any) -> tuple[Amounts, int
     return Amounts(int(vcpus), int(memory_mb), int(disk_gb)), int(debts), int(now)
 
 
-def _store(session: Session, spec: RequestSpec, node: Any, wanted: Amounts, held: Any, now: int) -> None:
+def _grant(
+    session: Session, spec: RequestSpec, inventory: Inventory, held: Any, ratios: Ratios, node_id: int,
+) -> Hardware | fitting.Misfit | None:
+    """Answer which CPUs, pages and devices of a locked node the spec gets; None when it wants none in particular."""
+    if spec.hardware is None:
+        return None
+    used = hardware_held(session, [node_id], apart_from=held.id if held else 0).get(node_id, ())
+    return fitting.fit(spec.hardware, fitting.free(inventory.cells, inventory.devices, used), ratios)
+
+
+def _store(
+    session: Session, spec: RequestSpec, node: Any, wanted: Amounts, hardware: Any, held: Any, now: int,
+) -> None:
     values = {
         "compute_node_id": node.id, "epoch": spec.epoch, "vcpus": wanted.vcpus, "memory_mb": wanted.memory_mb,
-        "disk_gb": wanted.disk_gb, "resources": dict(wanted.custom), "server_group": spec.server_group,
+        "disk_gb": wanted.disk_gb, "resources": dict(wanted.custom), "hardware": hardware,
+        "server_group": spec.server_group,
     }
     if held is not None:
         session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == held.id).values(**values))
@@ -304,6 +341,6 @@ def _to_object(row: Any) -> Claim:
     return Claim(
         instance_uuid=row.instance_uuid, role=row.role, epoch=row.epoch, compute_node_id=row.compute_node_id,
         host=row.host, node=row.node, vcpus=row.vcpus, memory_mb=row.memory_mb, disk_gb=row.disk_gb,
-        resources=row.resources or {},
+        resources=row.resources or {}, hardware=serializer.load(Hardware, row.hardware) if row.hardware is not None else None,
     )
 

@@ -28,7 +28,7 @@ _COLUMNS = frozenset({
     "access_ip_v4", "access_ip_v6", "epoch", "created_at", "updated_at", "launched_at", "terminated_at",
 })
 _FLAGS = frozenset({"config_drive", "deleted"})
-_APART = frozenset({"network_info", "fault"})
+_APART = frozenset({"network_info", "hardware", "fault"})
 #: The rest, kept in `document`.
 DOCUMENT_FIELDS = tuple(
     field.name for field in fields(Instance) if field.name not in _COLUMNS | _FLAGS | _APART
@@ -58,7 +58,7 @@ def to_object(row: Any) -> Instance:
     for name in _FLAGS:
         values[name] = bool(getattr(row, name))
     values["network_info"] = row.network_info or []
-    values["fault"] = row.fault
+    values["hardware"], values["fault"] = row.hardware, row.fault
     for name in ("created_at", "updated_at", "launched_at", "terminated_at"):
         value = values[name]
         values[name] = value.isoformat() if value is not None else None

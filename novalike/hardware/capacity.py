@@ -127,25 +127,34 @@ def capacity(inventory: Inventory, defaults: Ratios, aggregates: Overrides = NO_
 
     A ratio of the host's aggregates wins over its own, and that over the default.
     """
-    def ratio(override: float | None, own: float | None, default: float) -> float:
-        return override if override is not None else default if own is None else own
-
     def limit(total: int, reserved: int, factor: float) -> int:
         # 1e-6: 100 x 1.1 is 110, whatever binary fractions say.
         return max(0, int((total - reserved) * factor + 1e-6))
 
     custom = inventory.resources
+    ratios = ratios_of(inventory, defaults, aggregates)
     return Capacity(
         limit=Amounts(
-            limit(inventory.vcpus, inventory.reserved_vcpus, ratio(aggregates.cpu, inventory.cpu_allocation_ratio, defaults.cpu)),
-            limit(inventory.memory_mb, inventory.reserved_memory_mb, ratio(aggregates.ram, inventory.ram_allocation_ratio, defaults.ram)),
-            limit(inventory.local_gb, inventory.reserved_disk_gb, ratio(aggregates.disk, inventory.disk_allocation_ratio, defaults.disk)),
+            limit(inventory.vcpus, inventory.reserved_vcpus, ratios.cpu),
+            limit(inventory.memory_mb, inventory.reserved_memory_mb, ratios.ram),
+            limit(inventory.local_gb, inventory.reserved_disk_gb, ratios.disk),
             {name: limit(one.total, one.reserved, one.allocation_ratio) for name, one in custom.items()} if custom else _NOTHING,
         ),
         largest=Amounts(
             inventory.vcpus, inventory.memory_mb, inventory.local_gb,
             {name: one.total if one.max_unit is None else one.max_unit for name, one in custom.items()} if custom else _NOTHING,
         ),
+    )
+
+
+def ratios_of(inventory: Inventory, defaults: Ratios, aggregates: Overrides = NO_OVERRIDES) -> Ratios:
+    """Answer how often a host promises what it has: as its aggregates say, else itself, else the default."""
+    def ratio(override: float | None, own: float | None, default: float) -> float:
+        return override if override is not None else default if own is None else own
+    return Ratios(
+        ratio(aggregates.cpu, inventory.cpu_allocation_ratio, defaults.cpu),
+        ratio(aggregates.ram, inventory.ram_allocation_ratio, defaults.ram),
+        ratio(aggregates.disk, inventory.disk_allocation_ratio, defaults.disk),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from novalike.objects.hardware import Hardware
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -19,3 +21,4 @@ class Claim:
     memory_mb: int
     disk_gb: int
     resources: dict[str, int] = field(default_factory=dict)   # custom ones, by class
+    hardware: Hardware | None = None             # exactly which CPUs, pages and devices

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from novalike.objects.hardware import HostCell, HostDevice
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomResource:
@@ -47,6 +49,8 @@ class Inventory:
     capabilities: dict[str, str] = field(default_factory=dict)
     connector: dict[str, str] = field(default_factory=dict)   # for volumes: initiator, ip ...
     resources: dict[str, CustomResource] = field(default_factory=dict)   # by resource class
+    cells: tuple[HostCell, ...] = ()
+    devices: tuple[HostDevice, ...] = ()
     rpc_version: str = "1.0"
 
 

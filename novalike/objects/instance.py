@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from novalike.objects.flavor import Flavor
+from novalike.objects.hardware import Hardware
 from novalike.objects.network_info import Vif
 
 
@@ -70,6 +71,7 @@ class Instance:
     trusted_image_certificates: tuple[str, ...] | None = None
     server_group: str | None = None
     network_info: tuple[Vif, ...] = ()
+    hardware: Hardware | None = None            # what its claim says; None: any CPUs and memory, no devices
     fault: Fault | None = None
     progress: int = 0
     epoch: int = 1

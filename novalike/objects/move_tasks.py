@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.flavor import Flavor
+from novalike.objects.hardware import Hardware
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
 from novalike.objects.secret import Secret
@@ -24,6 +25,7 @@ class Departure:
     vm_state: str
     flavor: Flavor
     auto_disk_config: bool
+    hardware: Hardware | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class ResizeState:
     dest_host: str | None = None
     dest_node: str | None = None
     dest_zone: str | None = None
+    dest_hardware: Hardware | None = None
     ordered_out: bool = False                    # the source may have begun to give the server up
     offer: str = ""
     vifs: tuple[Vif, ...] = ()

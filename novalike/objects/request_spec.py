@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from novalike.objects.flavor import Flavor
+from novalike.objects.hardware import Hardware, HardwareWish
 from novalike.objects.server_group import GroupPlaces
 
 
@@ -37,6 +38,7 @@ class RequestSpec:
     group: GroupPlaces | None = None            # looked up by the scheduler itself: where the group is now
     hinted_hosts: dict[str, tuple[str, ...]] = field(default_factory=dict)   # by the same: where servers named in hints are
     root_volume: bool = False                   # the root disk is a volume: needs no local disk
+    hardware: HardwareWish | None = None        # by the same: what flavor and image want of NUMA cells, CPUs and devices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Placement:
     availability_zone: str
     considered: int = 0                         # hosts in the snapshot
     weight: float = 0.0
+    hardware: Hardware | None = None            # which CPUs, pages and devices exactly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from novalike.objects.block_device import BlockDevice
+from novalike.objects.hardware import Hardware
 from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import RequestedNetwork, Vif
@@ -158,6 +159,7 @@ class BuildState:
     excluded_hosts: tuple[str, ...] = ()
     host: str | None = None
     node: str | None = None
+    hardware: Hardware | None = None
     vifs: tuple[Vif, ...] = ()
     dirty_hosts: tuple[str, ...] = ()            # were ordered to build and have not said that they cleaned up
     failures: tuple[str, ...] = ()               # one line per failed attempt, for the fault

@@ -21,8 +21,10 @@ from novalike.db import claims, hosts
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, ServiceRow
-from novalike.hardware.capacity import Amounts, Ratios, capacity, overrides
+from novalike.hardware import fitting
+from novalike.hardware.capacity import Amounts, Ratios, capacity, overrides, ratios_of
 from novalike.objects.aggregate import Aggregate
+from novalike.objects.hardware import Hardware
 from novalike.objects.host import Inventory
 from novalike.rpc import serializer
 from novalike.scheduler import extra_facts
@@ -83,6 +85,7 @@ class _Delta:
     closed: Mapping[str, _Closed]
     ids: frozenset[int] | None
     custom: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    hardware: Mapping[int, tuple[Hardware, ...]] = field(default_factory=dict)
     flavors: Mapping[int, frozenset[str]] = field(default_factory=dict)
     image_properties: Mapping[int, Mapping[tuple[str, str], int]] = field(default_factory=dict)
     io_ops: Mapping[int, int] | None = None
@@ -193,6 +196,7 @@ class _CellView:
         changed = [node_id for node_id, stamp in stamps if self._stamps.get(node_id) != stamp]
         rows: list[Any] = []
         custom: dict[int, Mapping[str, int]] = {}
+        hardware: dict[int, tuple[Hardware, ...]] = {}
         flavors: dict[int, frozenset[str]] = {}
         image_properties: dict[int, Mapping[tuple[str, str], int]] = {}
         for start in range(0, len(changed), 1000):
@@ -201,12 +205,14 @@ class _CellView:
             rows += found
             if special := [row.id for row in found if row.inventory.get("resources")]:
                 custom |= claims.custom_sums(session, special)
+            if special := [row.id for row in found if row.inventory.get("cells") or row.inventory.get("devices")]:
+                hardware |= claims.hardware_held(session, special)
             if FLAVORS in self._needs:
                 flavors |= extra_facts.flavors(session, ids)
             if IMAGE_PROPERTIES in self._needs:
                 image_properties |= extra_facts.image_properties(session, ids)
         return _Delta(
-            rows=tuple(rows), closed=self._read_closed(session), custom=custom, flavors=flavors, image_properties=image_properties,
+            rows=tuple(rows), closed=self._read_closed(session), custom=custom, hardware=hardware, flavors=flavors, image_properties=image_properties,
             ids=frozenset(node_id for node_id, _ in stamps) if full else None,
             io_ops=extra_facts.io_ops(session) if IO_OPS in self._needs and now >= self._io_ops_at else None,
             metrics=extra_facts.metrics(session) if METRICS in self._needs and now >= self._metrics_at else None,
@@ -245,6 +251,8 @@ class _CellView:
         return HostState(
             node_id=row.id, uuid=row.uuid, host=row.host, node=row.node, inventory=inventory,
             capacity=capacity(inventory, self._ratios, overrides(metadata)), instances=instances,
+            ratios=ratios_of(inventory, self._ratios, overrides(metadata)),
+            free=fitting.free(inventory.cells, inventory.devices, delta.hardware.get(row.id, ())),
             used=Amounts(int(row.vcpus or 0), int(row.memory_mb or 0), int(row.disk_gb or 0), delta.custom.get(row.id, {})),
             build_failures=row.build_failures, availability_zone=self._zone_of.get(row.host, self._default_zone),
             metadata=metadata, up=closed.up, disabled=closed.disabled, owing=closed.owing,
@@ -296,5 +304,6 @@ class _CellView:
             self._states[node_id] = replace(
                 state, availability_zone=self._zone_of.get(state.host, self._default_zone), metadata=metadata,
                 capacity=capacity(state.inventory, self._ratios, overrides(metadata)),
+                ratios=ratios_of(state.inventory, self._ratios, overrides(metadata)),
             )
         return True

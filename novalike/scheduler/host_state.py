@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-from novalike.hardware.capacity import Amounts, Capacity
+from novalike.hardware import fitting
+from novalike.hardware.capacity import Amounts, Capacity, Ratios
 from novalike.objects.host import Inventory
 
 NOTHING = Amounts()
@@ -32,6 +33,8 @@ class HostState:
     inventory: Inventory
     capacity: Capacity
     used: Amounts = NOTHING
+    ratios: Ratios = Ratios()
+    free: fitting.Free = fitting.NOTHING         # NUMA cells and PCI devices
     instances: int = 0
     build_failures: int = 0
     availability_zone: str = ""

@@ -11,6 +11,7 @@ from novalike.periodic import Periodic
 from novalike.rpc.engine import Interface
 from novalike.rpc.scheduler import TOPIC
 from novalike.scheduler import plugins
+from novalike.scheduler.hardware import HardwareWishes
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.options import Options
 from novalike.scheduler.placing import Placing
@@ -31,7 +32,10 @@ class SchedulerManager:
             needs=driver.needs,
         )
         self._cells = cells
-        self.placing = Placing(cells, self.hosts, driver=driver, ratios=ratios)
+        self.placing = Placing(
+            cells, self.hosts, driver=driver, ratios=ratios,
+            wishes=HardwareWishes(tuple(conf.pci.alias), pack=conf.compute.packing_host_numa_cells_allocation_strategy),
+        )
         self.endpoints: tuple[Interface, ...] = (self.placing,)
         self.periodics: tuple[Periodic, ...] = ()
 

@@ -32,6 +32,7 @@ class Options:
     hypervisor_version_weight_multiplier: float = 1.0
     image_props_weight_multiplier: float = 0.0
     image_properties_weights: Mapping[str, float] = field(default_factory=dict)
+    pci_weight_multiplier: float = 1.0
     build_failure_weight_multiplier: float = 1000000.0
     soft_affinity_weight_multiplier: float = 1.0
     soft_anti_affinity_weight_multiplier: float = 1.0

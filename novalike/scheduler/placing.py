@@ -107,7 +107,8 @@ class Placing(Scheduler):
         return explain(spec, self._decide(spec, self._hosts.snapshot(cell, fresh_aggregates=True)), self._driver.filters)
 
     def _looked_up(self, spec: RequestSpec, database: Database) -> RequestSpec:
-        """Answer the spec with where its server group, and the servers which its hints name, are now."""
+        """Answer the spec with its wish for hardware, and where its server group and the servers which its hints name are now."""
+        spec = self._wishes.looked_up(spec)
         if HINTED_HOSTS in self._driver.needs:
             named = {uuid for hint in ("same_host", "different_host") for uuid in servers(spec, hint)}
             if named:

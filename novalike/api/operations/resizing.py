@@ -123,6 +123,7 @@ def _accept(
         departure=Departure(
             host=instance.host or "", node=instance.node or "", availability_zone=instance.availability_zone,
             vm_state=instance.vm_state, flavor=instance.flavor, auto_disk_config=instance.auto_disk_config,
+            hardware=instance.hardware,
         ),
     )
     shared = services.cells.shared

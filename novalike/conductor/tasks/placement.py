@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -41,12 +42,12 @@ class Place(Step[S]):
             forced_host=state.forced_host, forced_node=state.forced_node, requested_host=state.requested_host,
             requested_node=state.requested_node, excluded_hosts=state.excluded_hosts, server_group=instance.server_group,
         ))
-        job.state = changed(state, host=placement.host, node=placement.node)
+        job.state = changed(state, host=placement.host, node=placement.node, hardware=placement.hardware)
         return Done()
 
     def undo(self, job: Job[S]) -> Done:
         job.cell.write(claims.release, job.instance.uuid, epoch=job.task.epoch, clear_host=True)
-        job.state = changed(job.state, host=None, node=None)
+        job.state = changed(job.state, host=None, node=None, hardware=None)
         return Done()
 
 
@@ -79,7 +80,7 @@ class Spawn(Step[S]):
         """Answer the order to the host."""
         instance, state, vault = job.instance, job.state, job.world.vault
         return BuildOrder(
-            fence=fence, instance=instance, vifs=state.vifs, block_devices=state.block_devices,
+            fence=fence, instance=replace(instance, hardware=state.hardware), vifs=state.vifs, block_devices=state.block_devices,
             image=image_source(job, instance.image_ref), kernel=image_source(job, instance.kernel_id),
             ramdisk=image_source(job, instance.ramdisk_id), files=state.files, deadline=self.wait_deadline(job) - MARGIN,
             admin_password=vault.open(state.encrypted_password) if state.encrypted_password else None,

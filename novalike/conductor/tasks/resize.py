@@ -53,6 +53,7 @@ class Place(Step[ResizeState]):
         ticket = state.encrypted_ticket or job.world.vault.seal(Secret(secrets.token_urlsafe(32)))
         job.state = changed(
             state, dest_host=placement.host, dest_node=placement.node, dest_zone=placement.availability_zone, encrypted_ticket=ticket,
+            dest_hardware=placement.hardware,
         )
         return Done()
 
@@ -291,7 +292,7 @@ def resized(job: Job[ResizeState]) -> Instance:
     state = job.state
     return replace(
         job.instance, flavor=state.new_flavor, root_gb=state.new_flavor.root_gb, host=state.dest_host, node=state.dest_node,
-        availability_zone=state.dest_zone, auto_disk_config=state.auto_disk_config,
+        availability_zone=state.dest_zone, auto_disk_config=state.auto_disk_config, hardware=state.dest_hardware,
     )
 
 

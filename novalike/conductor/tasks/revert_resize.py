@@ -158,5 +158,5 @@ def _as_before(job: Job[RevertState]) -> Instance:
     before = job.state.departure
     return replace(
         job.instance, flavor=before.flavor, root_gb=before.flavor.root_gb, host=before.host, node=before.node,
-        availability_zone=before.availability_zone, auto_disk_config=before.auto_disk_config,
+        availability_zone=before.availability_zone, auto_disk_config=before.auto_disk_config, hardware=before.hardware,
     )

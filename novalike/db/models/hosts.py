@@ -89,6 +89,7 @@ class ClaimRow(CellBase):
     memory_mb: Mapped[int]
     disk_gb: Mapped[int]
     resources: Mapped[Json]
+    hardware: Mapped[Json | None]               # objects.Hardware: its CPUs, pages and devices, of those who have some
     server_group: Mapped[OptUuid]               # where a group's servers are is known from their claims alone
     created_at: Mapped[Time]
 

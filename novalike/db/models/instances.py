@@ -1,7 +1,7 @@
 """CELL: instances, and what hangs off them.
 
 Columns only for what is filtered, sorted, joined or locked; the rest of what the API shows is `document`, owned by the API,
-`network_info`, owned by the conductor, and `fault`, the newest one, so that writers of one never overwrite another.
+`network_info`, owned by the conductor, `hardware`, owned by claims, and `fault`, the newest one, so that writers of one never overwrite another.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class InstanceRow(CellBase):
     epoch: Mapped[int] = mapped_column(default=1)
     document: Mapped[Json]
     network_info: Mapped[Json]
+    hardware: Mapped[Json | None]               # what the claim in the role instance says; written with it
     fault: Mapped[Json | None]
     created_at: Mapped[Time]
     updated_at: Mapped[OptTime]

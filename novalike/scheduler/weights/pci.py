@@ -1,0 +1,17 @@
+"""Keep hosts with PCI devices for servers which want some."""
+
+from __future__ import annotations
+
+from novalike.objects.request_spec import RequestSpec
+from novalike.scheduler.host_state import HostState
+from novalike.scheduler.weights.base import Weigher
+
+
+class PCIWeigher(Weigher):
+    """Prefers hosts with fewer free PCI devices: none for servers without, and no more than needed for the others."""
+
+    multiplier_option = "pci_weight_multiplier"
+
+    def weigh(self, spec: RequestSpec, host: HostState) -> float:
+        """Answer how few devices are free."""
+        return -host.free.devices
