@@ -6,17 +6,18 @@ A debt of a host (db/debts.py) is owned: what it covers is no leftover.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from novalike.db import aggregates, claims, hosts
+from novalike.db import aggregates, claim_audit, claims, hosts, quota_audit
 from novalike.db.base import now_ms
 from novalike.db.cells import Cells
-from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
+from novalike.db.claim_audit import Server
+from novalike.db.models.hosts import ComputeNodeRow
 from novalike.db.models.instances import (
     BlockDeviceRow,
     ConsoleTokenRow,
@@ -30,25 +31,15 @@ from novalike.db.models.networks import PortRow
 from novalike.db.models.projects import ServerGroupMemberRow
 from novalike.db.models.tasks import TaskRow
 from novalike.hardware.capacity import Ratios, capacity, overrides
+from novalike.objects.hardware import Hardware
 from novalike.objects.host import Inventory
+from novalike.objects.leftover import NO_MAPPING, Leftover
 from novalike.objects.states import VmState
 from novalike.rpc import serializer
 
 _LIVE = sa.and_(InstanceRow.uuid.is_not(None), InstanceRow.deleted == 0)
 _NOWHERE = (VmState.SHELVED_OFFLOADED, VmState.DELETED)
 _COMPUTE_PORT = "compute:"
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """One thing that is wrong: its kind (claim, task, port ...), what it is about (a uuid or host), and the matter in words."""
-
-    kind: str
-    subject: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.subject}: {self.text}"
 
 
 def leftovers(
@@ -60,14 +51,12 @@ def leftovers(
     With `idle` nothing may be going on: every task, task_state and lease is a leftover, too.
     """
     found: list[Leftover] = []
-    live: set[str] = set()
-    uncounted: set[str] = set()
+    servers: dict[str, Server] = {}
     metadata = aggregates.metadata_of_hosts(cells.shared.fetch(aggregates.list_aggregates))
     for database in cells:
         found += database.fetch(in_cell, ratios=ratios or Ratios(), metadata=metadata, grace=grace, idle=idle)
-        live |= database.fetch(_live_instances)
-        uncounted |= database.fetch(_live_instances, InstanceRow.vm_state == VmState.SOFT_DELETED)
-    found += cells.shared.fetch(in_global, live, uncounted, grace=grace)
+        servers |= database.fetch(lambda session: {server.uuid: server for server in claim_audit.servers(session)})
+    found += cells.shared.fetch(in_global, servers, grace=grace)
     return tuple(found)
 
 
@@ -76,45 +65,25 @@ def in_cell(
     idle: bool = False,
 ) -> list[Leftover]:
     """Answer what is wrong in one cell. `metadata` are those of aggregates, by host: they may set allocation ratios."""
-    found = [*_claims(session), *_capacity(session, ratios, metadata or {}), *_tasks(session, grace), *_states(session, grace), *_children(session)]
+    found = [*(one.finding() for one in claim_audit.differences(session)), *_capacity(session, ratios, metadata or {}), *_tasks(session, grace), *_states(session, grace), *_children(session)]
     if idle:
         found += _busy(session)
     return found
 
 
-def in_global(
-    session: Session, live: Collection[str], uncounted: Collection[str] = (), *, grace: float = 0.0,
-) -> list[Leftover]:
-    """Answer what is wrong in GLOBAL, given the uuids of all instances which are not deleted, and of those which are soft-deleted."""
-    return [*_mappings(session, live, uncounted, grace), *_ports(session, live), *_members(session, live)]
-
-
-def _live_instances(session: Session, *conditions: sa.ColumnElement[bool]) -> set[str]:
-    return set(session.scalars(sa.select(InstanceRow.uuid).where(InstanceRow.deleted == 0, *conditions)))
-
-
-def _claims(session: Session) -> Iterator[Leftover]:
-    orphans = sa.select(ClaimRow.instance_uuid, ClaimRow.role).join(
-        InstanceRow, InstanceRow.uuid == ClaimRow.instance_uuid, isouter=True,
-    ).where(sa.not_(_LIVE))
-    for uuid, role in session.execute(orphans):
-        yield Leftover("claim", uuid, f"the claim ({role}) of an instance which is gone")
-    query = sa.select(InstanceRow.uuid, InstanceRow.host, InstanceRow.node, ComputeNodeRow.host, ComputeNodeRow.node).join(
-        ClaimRow, sa.and_(ClaimRow.instance_uuid == InstanceRow.uuid, ClaimRow.role == "instance"), isouter=True,
-    ).join(ComputeNodeRow, ComputeNodeRow.id == ClaimRow.compute_node_id, isouter=True).where(
-        InstanceRow.deleted == 0, sa.or_(InstanceRow.host.is_not(None), ClaimRow.id.is_not(None)),
-    )
-    for uuid, host, node, claimed_host, claimed_node in session.execute(query):
-        if claimed_host is None:
-            yield Leftover("instance", uuid, f"is on {host} without a claim")
-        elif (host, node) != (claimed_host, claimed_node):
-            yield Leftover("claim", uuid, f"is on {claimed_host}/{claimed_node}, but its instance on {host}/{node}")
+def in_global(session: Session, servers: Mapping[str, Server], *, grace: float = 0.0) -> list[Leftover]:
+    """Answer what is wrong in GLOBAL, given all servers which are not deleted, by uuid."""
+    uncounted = {uuid for uuid, server in servers.items() if not server.counted}
+    return [
+        *_mappings(session, servers.keys(), uncounted, grace), *quota_audit.leftovers(session, servers, grace=grace),
+        *_ports(session, servers), *_members(session, servers),
+    ]
 
 
 def _capacity(session: Session, ratios: Ratios, metadata: Mapping[str, Mapping[str, frozenset[str]]]) -> Iterator[Leftover]:
     rows = session.execute(sa.select(ComputeNodeRow.id, ComputeNodeRow.host, ComputeNodeRow.inventory, ComputeNodeRow.deleted)).all()
     sums = hosts.claim_sums(session, [row.id for row in rows])
-    custom = claims.custom_sums(session, sums)
+    custom, given = claims.custom_sums(session, sums), claims.hardware_held(session, sums)
     for row in rows:
         used = sums.get(row.id)
         if used is None:
@@ -129,6 +98,19 @@ def _capacity(session: Session, ratios: Ratios, metadata: Mapping[str, Mapping[s
             allowed = most.get(name, limit.custom.get(name, 0))
             if amount > allowed:
                 yield Leftover("host", row.host, f"has promised {amount} of {allowed} {name}")
+        yield from (Leftover("host", row.host, text) for text in _doubled(given.get(row.id, ())))
+
+
+def _doubled(given: Iterable[Hardware]) -> Iterator[str]:
+    """Answer which CPUs and devices of a host were given away more than once."""
+    times: Counter[str] = Counter()
+    for one in given:
+        alone = [cpu for cell in one.cells for _, cpu in cell.pins]
+        times.update(f"CPU {cpu}" for cpu in (*alone, *one.emulator_cpus))
+        times.update(f"PCI device {device.address}" for device in one.devices)
+    for name, count in sorted(times.items()):
+        if count > 1:
+            yield f"has given {name} to {count} servers"
 
 
 def _tasks(session: Session, grace: float) -> Iterator[Leftover]:
@@ -215,13 +197,13 @@ def _mappings(session: Session, live: Collection[str], uncounted: Collection[str
     for uuid, released, young in rows:
         mapped.add(uuid)
         if released and uuid in live and uuid not in uncounted:
-            yield Leftover("mapping", uuid, "no longer counts against the quota, but its instance is there")
+            yield Leftover("mapping", uuid, "no longer counts against the quota, but its instance is there", "count it again")
         elif not released and uuid in uncounted and not young:
-            yield Leftover("mapping", uuid, "counts against the quota, but its instance is soft-deleted")
+            yield Leftover("mapping", uuid, "counts against the quota, but its instance is soft-deleted", "count it no more")
         elif not released and uuid not in live and not young:
-            yield Leftover("mapping", uuid, "counts against the quota, but its instance is gone")
+            yield Leftover("mapping", uuid, "counts against the quota, but its instance is gone", "count it no more")
     for uuid in _absent(session, InstanceMapping.uuid, set(live) - mapped):
-        yield Leftover("instance", uuid, "has no mapping")
+        yield Leftover("instance", uuid, NO_MAPPING, "make one, which counts")
 
 
 def _ports(session: Session, live: Collection[str]) -> Iterator[Leftover]:

@@ -11,13 +11,15 @@ from novalike.db.base import now_ms
 from novalike.db.cells import Cells
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.instances import ConsoleTokenRow, InstanceActionEventRow, InstanceActionRow, InstanceRow
-from novalike.db.models.mappings import InstanceMapping
+from novalike.db.models.mappings import InstanceMapping, Reservation
 from novalike.db.models.networks import NetworkRow, PortRow
 from novalike.db.models.projects import ServerGroupMemberRow
 from novalike.db.models.tasks import TaskRow
 from novalike.hardware.capacity import Ratios
+from novalike.objects.host import Inventory
 from novalike.objects.instance import Instance
 from novalike.objects.tasks import BuildState, Caller
+from novalike.rpc import serializer
 from tests import factories_hosts as make
 
 NOW = datetime.fromisoformat("2026-01-02T03:04:05")
@@ -25,15 +27,15 @@ NOW = datetime.fromisoformat("2026-01-02T03:04:05")
 
 @pytest.fixture
 def cloud(sqlite):
-    return _cloud(sqlite)
+    return owned_cloud(sqlite)
 
 
 @pytest.fixture
 def everywhere(database):
-    return _cloud(database)
+    return owned_cloud(database)
 
 
-def _cloud(database):
+def owned_cloud(database):
     """One host and one ACTIVE server on it, with all that belongs to it."""
     node_id = database.write(hosts.register_compute_node, make.inventory())
     spec = make.spec()
@@ -82,27 +84,49 @@ def test_all_questions_are_understood_by_each_database(everywhere):
     assert kinds == ["claim", "mapping", "port"]
 
 
-def _task(session, instance_uuid, epoch=1):
+def task(session, instance_uuid, epoch=1):
     tasks.add(
         session, kind="build", instance_uuid=instance_uuid, epoch=epoch, step="place", state=BuildState(),
         caller=Caller(user_id="u", project_id="p", request_id="r"), now=NOW,
     )
 
 
+def hold(session, instance_uuid, role="instance"):
+    session.execute(sa.insert(ClaimRow).values(
+        instance_uuid=instance_uuid, role=role, compute_node_id=session.scalar(sa.select(ComputeNodeRow.id)), epoch=1, vcpus=1,
+        memory_mb=1, disk_gb=1, resources={}, created_at=NOW,
+    ))
+
+
+DEVICE = {"alias": "a", "address": "0000:01:00.0", "vendor_id": "1", "product_id": "2"}
+TWICE = {"devices": [DEVICE, DEVICE]}
+
+
 @pytest.mark.parametrize(("damage", "finding"), [
     (lambda s, i: s.execute(sa.delete(ClaimRow)), "is on host1 without a claim"),
     (lambda s, i: s.execute(sa.update(InstanceRow).values(host="host2")), "but its instance on host2"),
     (lambda s, i: s.execute(sa.update(InstanceRow).values(host=None)), "but its instance on None"),
-    (lambda s, i: s.execute(sa.update(ClaimRow).values(vcpus=99)), "has promised 99 of 8 vCPUs"),
+    (lambda s, i: s.execute(sa.update(ClaimRow).values(vcpus=2)), "(instance) holds 2 vCPUs, 512 MiB, 1 GiB instead of 1 vCPUs"),
+    (lambda s, i: s.execute(sa.update(ClaimRow).values(server_group="g")), "is in server group g, its instance in None"),
+    (lambda s, i: s.execute(sa.update(ClaimRow).values(hardware={"threads": 2})), "holds other CPUs, pages or devices"),
+    (lambda s, i: s.execute(sa.update(ComputeNodeRow).values(inventory=serializer.dump(Inventory, make.inventory(vcpus=0)))),
+     "has promised 1 of 0 vCPUs"),
+    (lambda s, i: hold(s, i, role="migration"), "in the role migration, but its instance is not being moved"),
+    (lambda s, i: hold(s, str(uuid.uuid4())), "the claim (instance) of an instance which is gone"),
+    (lambda s, i: s.execute(sa.update(InstanceMapping).values(cores=3)), "counts 3 cores, 512 MiB instead of 1 cores, 512 MiB"),
+    (lambda s, i: s.add(Reservation(
+        uuid=str(uuid.uuid4()), instance_uuid=i, project_id="p1", user_id="u1", cores=1, ram=0, created_at=1)), "is not being resized by it"),
+    (lambda s, i: (s.execute(sa.update(ClaimRow).values(hardware=TWICE)), s.execute(sa.update(InstanceRow).values(hardware=TWICE))),
+     "has given PCI device 0000:01:00.0 to 2 servers"),
     (lambda s, i: s.execute(sa.update(ComputeNodeRow).values(deleted=1)), "was deleted and still has 1 instances"),
     (lambda s, i: s.execute(sa.update(InstanceRow).values(task_state="rebooting")), "no task or action works on it"),
     (lambda s, i: s.execute(sa.update(InstanceRow).values(vm_state="building")), "is building, but no task"),
     (lambda s, i: s.execute(sa.update(InstanceRow).values(action_id=str(uuid.uuid4()), action_name="stop")), "without a task_state"),
     (lambda s, i: s.execute(sa.update(InstanceRow).values(
         action_id=str(uuid.uuid4()), action_name="stop", task_state="powering-off", action_deadline=1)), "past the deadline of its action stop"),
-    (lambda s, i: _task(s, str(uuid.uuid4())), "build of an instance which is gone"),
-    (lambda s, i: _task(s, i, epoch=2), "build has epoch 2, its instance 1"),
-    (lambda s, i: (_task(s, i), s.execute(sa.update(TaskRow).values(deadline=1))), "past the deadline of its step place"),
+    (lambda s, i: task(s, str(uuid.uuid4())), "build of an instance which is gone"),
+    (lambda s, i: task(s, i, epoch=2), "build has epoch 2, its instance 1"),
+    (lambda s, i: (task(s, i), s.execute(sa.update(TaskRow).values(deadline=1))), "past the deadline of its step place"),
     (lambda s, i: s.execute(sa.update(InstanceMapping).values(released_at=1)), "no longer counts against the quota"),
     (lambda s, i: s.execute(sa.delete(InstanceMapping)), "has no mapping"),
     (lambda s, i: s.add(port(str(uuid.uuid4()))), "which is gone"),
@@ -129,7 +153,7 @@ def test_an_event_which_nobody_ends_is_found(cloud):
 
     cloud.write(start)
     assert [text.split()[0] for text in found(cloud)] == ["event"]
-    cloud.write(_task, cloud.instance)
+    cloud.write(task, cloud.instance)
     assert found(cloud) == [], "a task works on it"
     assert [text.split()[0] for text in found(cloud, idle=True)] == ["task"]
 

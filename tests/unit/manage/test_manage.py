@@ -70,7 +70,7 @@ def test_lists(synced, capsys):
     assert _answer(capsys) == []
 
 
-def test_placement_check(synced, capsys):
+def test_placement_check_and_repair(synced, tmp_path, capsys):
     assert manage.main([*synced, "placement", "check"]) == 0
     _write(synced, lambda session: session.execute(sa.insert(ClaimRow).values(
         instance_uuid="gone", role="instance", compute_node_id=1, epoch=1, vcpus=1, memory_mb=1, disk_gb=1, resources={},
@@ -78,7 +78,32 @@ def test_placement_check(synced, capsys):
     )))
     capsys.readouterr()
     assert manage.main([*synced, "placement", "check", "--json"]) == 1
-    assert [(row["kind"], row["subject"]) for row in _answer(capsys)] == [("claim", "gone")]
+    found = _answer(capsys)
+    assert [(row["kind"], row["subject"]) for row in found] == [("claim", "gone")]
+
+    path = tmp_path / "found.json"
+    path.write_text(json.dumps(found))
+    assert manage.main([*synced, "placement", "repair", str(path), "--json"]) == 0
+    assert [(row["result"], row["subject"]) for row in _answer(capsys)] == [("repaired", "gone")]
+    assert manage.main([*synced, "placement", "check"]) == 0
+    assert manage.main([*synced, "placement", "repair", str(path)]) == 0
+    assert "no longer so" in capsys.readouterr().out
+    path.write_text(json.dumps([{**found[0], "kind": "port", "repair": None}]))
+    assert manage.main([*synced, "placement", "repair", str(path)]) == 1
+    assert "left alone" in capsys.readouterr().out
+    path.write_text("[]")
+    assert manage.main([*synced, "placement", "repair", str(path)]) == 0
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '[{"kind": "claim"}]', '[{"kind": "claim", "subject": "s", "text": "t", "repair": 1}]'])
+def test_placement_repair_takes_only_what_check_writes(synced, tmp_path, capsys, text):
+    path = tmp_path / "found.json"
+    path.write_text(text)
+    for argument in (str(path), str(tmp_path / "none")):
+        with pytest.raises(SystemExit) as stopped:
+            manage.main([*synced, "placement", "repair", argument])
+        assert stopped.value.code == 2
+        assert argument in capsys.readouterr().err
 
 
 def test_wrong_usage_and_configuration(tmp_path, capsys):
