@@ -67,22 +67,40 @@ class Wiring:
         return oslo.build(self.conf, self.clock)
 
     @cached_property
+    def sessions(self) -> Any:
+        """The identity.sessions.Sessions with real services."""
+        from novalike.identity.sessions import Sessions
+
+        return Sessions(self.conf)
+
+    @cached_property
+    def is_remote(self) -> bool:
+        """Whether identity, image and network are a real OpenStack's."""
+        from novalike.identity.sessions import is_remote
+
+        return is_remote(self.conf)
+
+    @cached_property
     def local(self) -> dict[str, Any]:
-        """The local services of this process by name."""
+        """The local services of this process by name; empty beside a real OpenStack."""
+        if self.is_remote:
+            return {}
         from novalike.identity.local.service import LocalIdentity
         from novalike.image.local.service import LocalImages
         from novalike.network.local.service import LocalNetworks
 
-        found: dict[str, Any] = {}
-        if not self.conf.neutron.auth_url:
-            found["network"] = LocalNetworks(self.conf, self.cells, self.clock, ring=self._ring)
-        found["identity"] = LocalIdentity(self.conf, self.cells, self.clock)
-        found["image"] = LocalImages(self.conf, self.cells, self.clock)
-        return found
+        return {
+            "network": LocalNetworks(self.conf, self.cells, self.clock, ring=self._ring),
+            "identity": LocalIdentity(self.conf, self.cells, self.clock), "image": LocalImages(self.conf, self.cells, self.clock),
+        }
 
     @cached_property
     def identity(self) -> Any:
         """The identity.client.IdentityClient."""
+        if self.is_remote:
+            from novalike.identity.keystone import KeystoneIdentityClient
+
+            return KeystoneIdentityClient(self.sessions.of("keystone"), self.conf.keystone)
         from novalike.identity.local.client import LocalIdentityClient
 
         return LocalIdentityClient(self.cells)
@@ -90,18 +108,22 @@ class Wiring:
     @cached_property
     def images(self) -> Any:
         """The image.client.ImageClient."""
+        if self.is_remote:
+            from novalike.image.glance import GlanceImageClient
+
+            return GlanceImageClient(self.sessions.of("glance"), self.conf.glance)
         from novalike.image.local.client import LocalImageClient
 
         return LocalImageClient(self.local["image"])
 
     @cached_property
     def networks(self) -> Any:
-        """The network.client.NetworkClient: a real Neutron's where [neutron] names one."""
-        if "network" in self.local:
+        """The network.client.NetworkClient."""
+        if not self.is_remote:
             return self.local["network"].client
         from novalike.network import neutron
 
-        return neutron.NeutronClient(neutron.connect(self.conf))
+        return neutron.NeutronClient(neutron.connect(self.sessions.of("neutron"), self.conf.neutron))
 
     @cached_property
     def volumes(self) -> Any:
@@ -125,9 +147,10 @@ class Wiring:
         return engine.client(interface, self.transport, server=host)
 
     def _ring(self, host: str, revision: int) -> None:
-        waits = host in self._rings
-        self._rings[host] = max(revision, self._rings.get(host, 0))
-        if not waits:                            # else the message which waits to be sent says it too
+        waits = self._rings.get(host)
+        # 0 says that what has no revision changed, and must not be hidden by a revision which the agent may know already.
+        self._rings[host] = revision if waits is None else min(revision, waits) and max(revision, waits)
+        if waits is None:                            # else the message which waits to be sent says it too
             self.doorbell.post(lambda: self._ring_agent(host))
 
     def _ring_agent(self, host: str) -> None:
@@ -223,6 +246,7 @@ class Wiring:
         manager = ComputeManager(
             conf, self.clock, driver(conf, self.clock), engine.client(conductor_rpc.Tasks, self.transport),
             engine.client(conductor_rpc.HostReports, self.transport), conf.state_path, stop_timeout=grace / 2,
+            image_headers=self.sessions.token_headers("glance"),
         )
         return service.Daemon(manager, self.transport, host=conf.host, grace=grace)
 

@@ -45,9 +45,10 @@ class BuildEndpoint(Build):
             raise BuildFailed(f"The host failed {work.interruptions} times while it built the server.")
         with ExitStack() as undo:
             undo.callback(self._clean, work, remains(order))
+            signed = self._host.signed
             root_device = self._host.driver.spawn(SpawnRequest(
-                instance=order.instance, vifs=order.vifs, block_devices=order.block_devices, image=order.image,
-                kernel=order.kernel, ramdisk=order.ramdisk, admin_password=order.admin_password, files=order.files,
+                instance=order.instance, vifs=order.vifs, block_devices=order.block_devices, image=signed(order.image),
+                kernel=signed(order.kernel), ramdisk=signed(order.ramdisk), admin_password=order.admin_password, files=order.files,
             ))
             work.go_on()
             undo.pop_all()

@@ -28,7 +28,7 @@ class ImageCachingEndpoint(ImageCaching):
 
         def fetch() -> None:
             try:
-                driver.cache_image(source)
+                driver.cache_image(self._host.signed(source))
             except NovalikeError as error:
                 LOG.warning("Image %s could not be fetched ahead: %s %s", source.image_id, error, error.details)
         self._host.fetchers.submit(fetch)

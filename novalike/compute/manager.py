@@ -51,7 +51,7 @@ class ComputeManager:
     `tasks` and `reports` are clients of the conductor's interfaces. `state_dir` holds the ledger and the host's uuid and
     belongs to this daemon alone (Conflict when another one uses it). `stop_timeout` is for how many seconds a graceful stop
     waits for running orders; None: what graceful_shutdown_timeout leaves for it. `uploads` makes what sends
-    an image to its target; None: by HTTP.
+    an image to its target; None: by HTTP. `image_headers` say who we are to a real Glance; None: there is none.
     """
 
     binary = BINARY
@@ -60,6 +60,7 @@ class ComputeManager:
     def __init__(
         self, conf: Any, clock: Clock, driver: Driver, tasks: Tasks, reports: HostReports, state_dir: str, *,
         stop_timeout: float | None = None, uploads: Callable[[ImageTarget], Upload] | None = None,
+        image_headers: Callable[[], dict[str, str]] | None = None,
     ) -> None:
         self._driver = driver
         self._stop_timeout = max(1.0, conf.graceful_shutdown_timeout - 2 * FAREWELL) if stop_timeout is None else stop_timeout
@@ -68,7 +69,7 @@ class ComputeManager:
         self._reports = reports
         self._ledger = Ledger(os.path.join(state_dir, "compute", "ledger.sqlite"), clock)
         self._reporter = Reporter(tasks, reports, self._ledger, limit=conf.compute.unsent_limit)
-        self.host = ComputeHost(conf, clock, driver, reports, self._ledger, self._reporter)
+        self.host = ComputeHost(conf, clock, driver, reports, self._ledger, self._reporter, image_headers=image_headers)
         self._inventory = HostInventory(self.host, state_dir)
         self._power = PowerWatch(self.host)
         relay = conf.console.relay_host

@@ -54,10 +54,11 @@ class RebuildEndpoint(Rebuild):
     def _prepare(self, work: Work, order: RebuildOrder) -> Outcome:
         if work.interruptions >= self._limit:
             raise BuildFailed(f"The host failed {work.interruptions} times while it rebuilt the server.")
+        signed = self._host.signed
         self._driver().prepare_rebuild(
             SpawnRequest(
-                instance=order.instance, vifs=order.vifs, block_devices=order.block_devices, image=order.image,
-                kernel=order.kernel, ramdisk=order.ramdisk, admin_password=order.admin_password, files=order.files,
+                instance=order.instance, vifs=order.vifs, block_devices=order.block_devices, image=signed(order.image),
+                kernel=signed(order.kernel), ramdisk=signed(order.ramdisk), admin_password=order.admin_password, files=order.files,
             ),
             attempt=order.attempt, preserve_ephemeral=order.preserve_ephemeral,
         )

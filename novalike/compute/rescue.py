@@ -46,8 +46,8 @@ class RescueEndpoint(Rescue):
         if order.image is None:
             raise BuildFailed("There is no image to rescue the server with.", retry=False)
         request = RescueRequest(
-            guest=_guest(order), attempt=order.attempt, image=order.image, kernel=order.kernel, ramdisk=order.ramdisk,
-            properties=order.properties, admin_password=order.admin_password,
+            guest=_guest(order), attempt=order.attempt, image=host.signed(order.image), kernel=host.signed(order.kernel),
+            ramdisk=host.signed(order.ramdisk), properties=order.properties, admin_password=order.admin_password,
         )
         if not driver.prepare_rescue(request):
             work.go_on()

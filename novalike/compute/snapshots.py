@@ -34,7 +34,7 @@ class SnapshotsEndpoint(Snapshots):
 
     def __init__(self, host: ComputeHost, uploads: Callable[[ImageTarget], Upload] | None = None) -> None:
         self._host = host
-        self._uploads = uploads or (lambda target: HttpUpload(target, host.conf.image_cache, host.clock))
+        self._uploads = uploads or (lambda target: HttpUpload(host.signed(target), host.conf.image_cache, host.clock))
 
     def copy(self, ctxt: RequestContext, *, order: CopyOrder) -> None:
         self._host.orders.accept(Work(

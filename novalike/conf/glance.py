@@ -1,14 +1,17 @@
-"""A real Glance, in clouds which have one."""
+"""[glance]: a real Glance, in clouds which have one."""
 
 from __future__ import annotations
 
 from oslo_config import cfg
 
+from novalike import remote_options
+
 GROUP = "glance"
 OPTIONS: list[cfg.Opt] = [
-    cfg.StrOpt("service_type", default="image", help="Service type in Keystone's catalog."),
-    cfg.StrOpt("region_name", help="Region of the image service."),
-    cfg.ListOpt("valid_interfaces", default=["internal", "public"], help="Interfaces of the catalog to use, best first."),
-    cfg.StrOpt("endpoint_override", help="The image service's URL instead of the catalog's."),
-    cfg.IntOpt("num_retries", default=3, min=0, help="How often a request which may be repeated is tried again."),
+    *remote_options.account(), *remote_options.session(), *remote_options.service("image"),
+    cfg.ListOpt("api_servers", default=[], help=(
+        "Glance's URLs, instead of the catalog's. Where there are several, each is asked when those before it do not answer, and "
+        "a download which breaks off goes on at the next."
+    )),
+    cfg.IntOpt("num_retries", default=3, min=0, help="How often all of Glance's URLs are tried again when none answers."),
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from novalike import remote_options
+
 GROUP = "neutron"
 
 OPTIONS = [
@@ -13,17 +15,7 @@ OPTIONS = [
              "on all of them; without one the metadata API answers nobody.",
     ),
     cfg.BoolOpt("service_metadata_proxy", default=True, help="Kept for Nova's configuration files: metadata is always served so."),
-    cfg.StrOpt("auth_url", default="", help="Keystone's URL, for a real Neutron. Empty: our own network service is used."),
-    cfg.StrOpt("auth_type", default="password", help="How to authenticate to Keystone; only `password` is built."),
-    cfg.StrOpt("username", default="neutron", help="User of the service account."),
-    cfg.StrOpt("password", default="", secret=True, help="Its password."),
-    cfg.StrOpt("project_name", default="service", help="Its project."),
-    cfg.StrOpt("user_domain_name", default="Default", help="Domain of the user."),
-    cfg.StrOpt("project_domain_name", default="Default", help="Domain of the project."),
-    cfg.StrOpt("region_name", default=None, help="Region of Neutron's endpoint."),
-    cfg.StrOpt("endpoint_override", default=None, help="Neutron's URL, instead of the catalog's."),
-    cfg.StrOpt("cafile", default=None, help="Certificates to trust."),
-    cfg.BoolOpt("insecure", default=False, help="Trust any certificate."),
-    cfg.IntOpt("timeout", default=30, min=1, help="Seconds to wait for an answer."),
-    cfg.IntOpt("http_retries", default=3, min=0, help="How often to repeat a request which got no answer."),
+    *remote_options.account(), *remote_options.session(), *remote_options.service("network"),
+    cfg.StrOpt("ovs_bridge", default="br-int", help="Open vSwitch's integration bridge, where Neutron names none."),
+    cfg.IntOpt("http_retries", default=3, min=0, help="How often a request which got no answer is sent again."),
 ]

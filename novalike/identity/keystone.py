@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
+
+from novalike.identity.sessions import adapter_settings
 
 LOG = logging.getLogger(__name__)
 
@@ -14,11 +17,9 @@ LOG = logging.getLogger(__name__)
 class KeystoneIdentityClient:
     """Implements identity.client.IdentityClient, as the service user of `session`."""
 
-    def __init__(self, session: Session, *, region_name: str | None = None, interface: str = "internal") -> None:
-        self._keystone = Adapter(
-            session, service_type="identity", interface=interface, region_name=region_name, min_version="3.0",
-            max_version="3.latest",
-        )
+    def __init__(self, session: Session, section: Any) -> None:
+        """`section` is [keystone]."""
+        self._keystone = Adapter(session, **adapter_settings(section), min_version="3.0", max_version="3.latest")
 
     def project_exists(self, project_id: str) -> bool:
         return self._exists(f"/projects/{project_id}")

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from keystoneauth1 import adapter, session
+from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as failures
-from keystoneauth1.identity import v3
-from oslo_config import cfg
+from keystoneauth1.session import Session
 
+from novalike import context
 from novalike.context import RequestContext
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
+from novalike.identity.sessions import adapter_settings
 from novalike.network.neutron_groups import NeutronGroups
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
@@ -29,22 +30,16 @@ _OURS = (_OWNED, _NIC, _TAG)
 _FAMILIES = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
-def connect(conf: cfg.ConfigOpts) -> Send:
-    """Answer what sends requests to the Neutron of [neutron]; tokens are fetched and renewed by keystoneauth."""
-    settings = conf.neutron
-    account = v3.Password(
-        auth_url=settings.auth_url, username=settings.username, password=settings.password, project_name=settings.project_name,
-        user_domain_name=settings.user_domain_name, project_domain_name=settings.project_domain_name,
-    )
-    wire = adapter.Adapter(
-        session.Session(auth=account, verify=False if settings.insecure else settings.cafile or True, timeout=settings.timeout),
-        service_type="network", region_name=settings.region_name, endpoint_override=settings.endpoint_override,
-        connect_retries=settings.http_retries,
-    )
+def connect(session: Session, section: Any) -> Send:
+    """Answer what sends requests to the Neutron of [neutron]; keystoneauth keeps connections and renews tokens."""
+    wire = adapter.Adapter(session, **adapter_settings(section) | {"connect_retries": section.http_retries})
 
     def send(method: str, path: str, params: Params, body: Any) -> tuple[int, Any]:
         try:
-            response = wire.request(f"/v2.0{path}", method, params=params, json=body, raise_exc=False)
+            base = (wire.get_endpoint() or "").rstrip("/").removesuffix("/v2.0")
+            if not base:
+                raise Unavailable("The network service is not in the catalog.")
+            response = wire.request(f"{base}/v2.0{path}", method, params=params, json=body, raise_exc=False, headers=_request_id())
         except failures.ClientException as error:
             raise Unavailable("The network service does not answer.", details=str(error)) from error
         try:
@@ -52,6 +47,12 @@ def connect(conf: cfg.ConfigOpts) -> Send:
         except ValueError:
             return response.status_code, None
     return send
+
+
+def _request_id() -> dict[str, str]:
+    """Answer the header by which Neutron's log names the request that it worked for."""
+    current = context.current.get()
+    return {} if current is None else {"X-OpenStack-Request-ID": current.global_request_id or current.request_id}
 
 
 class NeutronClient(NeutronGroups):

@@ -53,11 +53,13 @@ class ImageSource:
 
     `url` with `headers` is a plain HTTP GET; the headers carry a signed ticket which expires (our image service), or are
     empty where the host's own service user asks Glance. `checksum` is what the bytes must hash to (`os_hash_algo`); a
-    mismatch is a failed fetch. Cached on the host under `image_id`.
+    mismatch is a failed fetch. Cached on the host under `image_id`. `others` are further addresses of the same bytes, for when
+    the first one does not answer.
     """
 
     image_id: str
     url: str
+    others: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     disk_format: str
     size: int | None = None

@@ -168,7 +168,7 @@ class _Recorded:
         if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
             environ["wsgi.input_terminated"] = True      # the server's input ends by itself: WebOb may read it
         if not (self._access_log and ACCESS.isEnabledFor(logging.INFO)):
-            return self._application(environ, start_response)
+            return self._answered(environ, start_response)
         started = time.monotonic()
         # Middleware shifts these while it routes.
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
@@ -178,8 +178,15 @@ class _Recorded:
             nonlocal status
             status = code[:3]
             return start_response(code, *arguments)
-        answer = self._application(environ, remember)
+        answer = self._answered(environ, remember)
         return _Counted(answer, lambda length: self._write(environ, path, status, length, time.monotonic() - started))
+
+    def _answered(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            return self._application(environ, start_response)
+        except Exception:
+            LOG.exception("No application answered this request; its client gets a bare 500")     # the server itself says nothing
+            raise
 
     @staticmethod
     def _write(environ: dict[str, Any], path: str, status: str, length: int, seconds: float) -> None:

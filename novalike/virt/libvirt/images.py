@@ -17,7 +17,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http.client import HTTPException, HTTPResponse
 
 from novalike.clock import Clock
@@ -185,6 +185,19 @@ class ImageCache:
         return cached
 
     def _download(self, source: ImageSource, part: str) -> None:
+        """Fetch from the first address which works; each goes on where the one before it broke off."""
+        *before, last = source.url, *source.others
+        for url in before:
+            try:
+                self._download_from(replace(source, url=url), part)
+                return
+            except BuildFailed as error:
+                if not error.retry:
+                    raise
+                LOG.warning("Image %s: %s %s; trying its next address", source.image_id, error, error.details)
+        self._download_from(replace(source, url=last), part)
+
+    def _download_from(self, source: ImageSource, part: str) -> None:
         """Make `part` the image's bytes, continuing what an interrupted attempt left when the result can be checked."""
         digest = _digest(source)
         resumable = digest is not None and os.path.exists(part)

@@ -62,10 +62,11 @@ def test_keystoneauth_with_application_credential(cloud, url):
     assert session.get_endpoint(service_type="compute", interface="public", region_name="RegionOne")
 
 
-def test_remote_client_asks_keystone(cloud, url):
+def test_remote_client_asks_keystone(cloud, url, services):
+    services.conf.set_override("valid_interfaces", ["public"], group="keystone")
     session = Session(Password(auth_url=url, username="admin", password="secret", project_name="admin",
                                user_domain_id="default", project_domain_id="default"))
-    client = KeystoneIdentityClient(session, interface="public")
+    client = KeystoneIdentityClient(session, services.conf.keystone)
     assert client.project_exists(cloud.current_project_id)
     assert not client.project_exists("0" * 32)
     assert client.user_exists(cloud.current_user_id)

@@ -14,6 +14,10 @@ class Host:
     def __init__(self, driver):
         self.driver, self.fetchers = driver, Workers("image", 1)
 
+    @staticmethod
+    def signed(place):
+        return place
+
 
 class Fetcher:
     def __init__(self):
