@@ -43,8 +43,8 @@ bootstrap_image() {
     "$(bootstrap_find_python)" -m devstack.guest_image &> "$TOP/.cache/image.log" && say "small guest image built ($((SECONDS - begun)) s)"
 }
 
-# `single` when the words of a command line ask for that shape.
-bootstrap_shape() { case " $* " in *[\ =]single\ *) echo single ;; esac; }
+# The sets which a shape that the words of a command line ask for needs.
+bootstrap_shape() { case " $* " in *[\ =]single\ *) echo single ;; *[\ =]dropin\ *) echo single dropin ;; esac; }
 
 # ---- Debian packages ----------------------------------------------------------
 

@@ -7,12 +7,12 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-SHAPES = ("embedded", "single")
+SHAPES = ("embedded", "single", "dropin")
 DRIVERS = ("libvirt", "fake")
 #: What listens where unless a base port is chosen; OpenStack's ports for the APIs.
 STANDARD_PORTS = {
     "compute": 8774, "metadata": 8775, "identity": 5000, "image": 9292, "network": 9696, "mariadb": 13306, "rabbitmq": 15673,
-    "novnc": 6080, "serial": 6083,
+    "novnc": 6080, "serial": 6083, "memcached": 11212,
 }
 
 
@@ -28,6 +28,7 @@ class Settings:
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     demo_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     broker_password: str = field(default_factory=lambda: secrets.token_hex(12))
+    service_password: str = field(default_factory=lambda: secrets.token_hex(12))     # dropin: of the services' users
     apart: bool = False                          # a libvirt cloud in a network namespace of its own, even with one host
     options: dict[str, str] = field(default_factory=dict)   # section.option -> value, from --option
 
@@ -37,6 +38,11 @@ class Settings:
         if self.shape == "embedded":
             return f"http://{self.address}:{self.ports['compute']}/identity/v3"
         return f"http://{self.address}:{self.ports['identity']}/v3"
+
+    @property
+    def has_servers(self) -> bool:
+        """Whether MariaDB and RabbitMQ of its own run, and a process for each daemon."""
+        return self.shape != "embedded"
 
     @property
     def has_nodes(self) -> bool:

@@ -1,9 +1,10 @@
 """Bring up, look at and take down a whole cloud on this machine.
 
-    devstack/stack up [--shape embedded|single] [--driver libvirt|fake] [--computes N] [--state DIR]
+    devstack/stack up [--shape embedded|single|dropin] [--driver libvirt|fake] [--computes N] [--state DIR]
     devstack/stack status|logs|down [--state DIR]
 
-embedded: one process. single: MariaDB, RabbitMQ, libvirtd and one process per daemon. With the libvirt driver and several
+embedded: one process. single: MariaDB, RabbitMQ, libvirtd and one process per daemon. dropin: the same beside real
+Keystone, Glance and Neutron, with the fake driver. With the libvirt driver and several
 computes each is a node of its own (network namespace, libvirtd, compute and network daemon). A second `up` starts only
 what does not run.
 """
@@ -15,6 +16,7 @@ import concurrent.futures
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from pathlib import Path
 from devstack import credentials, libvirtd, mariadb, nodes, novnc, processes, rabbitmq
 from devstack import settings as settings_module
 from devstack.client import Client
+from devstack.neighbours import NAMES, Neighbours, make_flavors
 from devstack.progress import step
 from devstack.settings import Settings
 
@@ -63,11 +66,13 @@ class Stack:
         TimeoutError with the end of the guilty log."""
         if wanted.shape == "embedded" and wanted.driver == "libvirt" and wanted.computes > 1:
             raise RuntimeError("one process runs the guests of one host; choose --shape single for several")
+        if wanted.shape == "dropin" and wanted.driver != "fake":
+            raise RuntimeError("beside a pretended agent of Neutron no real guest would have a network; choose --driver fake")
         self.settings = wanted
         if wanted.has_nodes:
             with step("network between nodes"):
                 fabric = nodes.fabric_up(self.state)
-            address = fabric.address if wanted.shape == "single" else fabric.node_address(1)
+            address = fabric.address if wanted.has_servers else fabric.node_address(1)
             self.settings = wanted = replace(wanted, address=address)
         wanted.save(self.state)
         credentials.write(wanted, self.state)
@@ -106,6 +111,8 @@ class Stack:
                 password=settings.broker_password,
             )
             database_url, broker_url = database.result(), broker.result()
+        if settings.shape == "dropin":
+            self.neighbours().up(database_url, broker_url, self._fake_hosts())
         shared = {
             "DEFAULT.state_path": self.state / "cloud", "DEFAULT.transport_url": broker_url, "database.connection": f"{database_url}novalike",
             "DEFAULT.osapi_compute_listen_port": settings.ports["compute"], "DEFAULT.metadata_listen_port": settings.ports["metadata"],
@@ -119,6 +126,8 @@ class Stack:
             "identity.public_endpoint": f"http://{settings.address}:{settings.ports['identity']}",
             "neutron.metadata_proxy_shared_secret": settings.broker_password,
         }
+        beside = self.neighbours().options() if settings.shape == "dropin" else {}
+        shared |= beside
         if settings.driver == "libvirt":
             shared |= {
                 "vnc.novncproxy_host": settings.address, "vnc.novncproxy_port": settings.ports["novnc"],
@@ -130,7 +139,7 @@ class Stack:
             self._prepare_database(database_url)
         # A hypervisor gets the broker's address and nothing of the database.
         hypervisor = {
-            "DEFAULT.transport_url": broker_url, "network.metadata_host": settings.address, "network.metadata_port": settings.ports["metadata"],
+            **beside, "DEFAULT.transport_url": broker_url, "network.metadata_host": settings.address, "network.metadata_port": settings.ports["metadata"],
             "neutron.metadata_proxy_shared_secret": settings.broker_password,
             "vnc.novncproxy_base_url": f"http://{settings.address}:{settings.ports['novnc']}/vnc_lite.html",
             "serial_console.enabled": settings.driver == "libvirt",
@@ -145,9 +154,19 @@ class Stack:
             for daemon in self.daemons():
                 self.start(daemon)
             client = self.wait_for_apis()
+            if settings.shape == "dropin":
+                make_flavors(client)
         with step(f"{settings.computes} compute host{'s' if settings.computes > 1 else ''} up"):
             self._wait_for_computes(settings.computes, client)
         return client
+
+    def neighbours(self) -> Neighbours:
+        """Answer the real services of the shape dropin."""
+        return Neighbours(self.state, self._settings())
+
+    def _fake_hosts(self) -> list[str]:
+        name, count = socket.gethostname(), self._settings().computes
+        return [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
 
     def _up_node(self, number: int, hypervisor: dict[str, object]) -> None:
         uri, own = self._up_hypervisor(number)
@@ -247,7 +266,7 @@ class Stack:
             connection.exec_driver_sql("CREATE DATABASE IF NOT EXISTS novalike CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
         engine.dispose()
         manage = [sys.executable, "-m", "novalike.cmd.manage", "--config-file", str(self.state / "novalike.conf")]
-        for words in (["db", "sync"], ["identity", "bootstrap", "--flavors"]):
+        for words in (["db", "sync"], *([["identity", "bootstrap", "--flavors"]] if settings.shape != "dropin" else [])):
             done = subprocess.run(
                 [*manage, *words], capture_output=True, text=True, timeout=120, check=False, cwd=TOP,
                 env={**os.environ, "NOVALIKE_ADMIN_PASSWORD": settings.admin_password, "NOVALIKE_DEMO_PASSWORD": settings.demo_password},
@@ -289,7 +308,10 @@ class Stack:
         if settings.driver == "libvirt":
             with step("guests, libvirtd and networks removed"):
                 self._down_hypervisors(settings)
-        if settings.shape == "single":
+        if settings.shape == "dropin":
+            with step("Keystone, Glance and Neutron stopped"):
+                self.neighbours().down()
+        if settings.has_servers:
             with step("RabbitMQ and MariaDB stopped"):
                 rabbitmq.stop(self.state / "rabbitmq")
                 mariadb.stop(self.state / "mariadb")
@@ -322,7 +344,9 @@ class Stack:
     def status(self) -> list[tuple[str, int | None]]:
         """Answer every process of the stack with its pid, None for one that does not run."""
         rows = [(daemon.name, self.pid(daemon.name)) for daemon in self.daemons()]
-        if self._settings().shape == "single":
+        if self._settings().shape == "dropin":
+            rows = [*((name, self.neighbours().pid(name)) for name in NAMES), *rows]
+        if self._settings().has_servers:
             rows = [(name, processes.read_pid(self.state / name / f"{name}.pid")) for name in ("mariadb", "rabbitmq")] + rows
         return rows
 
