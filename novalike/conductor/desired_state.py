@@ -7,7 +7,7 @@ from novalike.context import RequestContext
 from novalike.db import hosts, network_hosts
 from novalike.db.cells import Cells
 from novalike.network.local import desired
-from novalike.objects.network_state import DesiredNetworks
+from novalike.objects.network_state import DesiredNetworks, KnownGroups
 from novalike.rpc import serializer
 from novalike.rpc.conductor import DesiredState
 
@@ -22,8 +22,10 @@ class DesiredStateEndpoint(DesiredState):
         self._cells = cells
         self._clock = clock
 
-    def network(self, ctxt: RequestContext, *, host: str, since: int) -> dict[str, object]:
-        answer = desired.fetch(self._cells.shared, host, since)
+    def network(
+        self, ctxt: RequestContext, *, host: str, since: int, known: KnownGroups | None = None,
+    ) -> dict[str, object]:
+        answer = desired.fetch(self._cells.shared, host, since, known, self._clock)
         document: dict[str, object] = serializer.dump(DesiredNetworks, answer)
         return document
 

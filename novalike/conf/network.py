@@ -8,13 +8,21 @@ GROUP = "network"
 
 OPTIONS = [
     cfg.StrOpt(
-        "network_type", default="flat", choices=("flat", "vxlan"),
+        "network_type", default="flat", choices=("flat", "vxlan", "vlan"),
         help="What networks become which name no type: `flat` is a bridge on each host by itself (one host, or hosts which "
-             "need not reach each other), `vxlan` joins the bridges of all hosts.",
+             "need not reach each other), `vxlan` joins the bridges of all hosts, `vlan` does it by a VLAN of vlan_physical_network.",
     ),
     cfg.IntOpt("mtu", default=1500, min=68, max=65535, help="MTU of the wires between hosts; VXLAN networks get 50 less."),
     cfg.IntOpt("vni_first", default=1, min=1, max=16777215, help="First VXLAN identifier to give out."),
     cfg.IntOpt("vni_last", default=65535, min=1, max=16777215, help="Last VXLAN identifier to give out."),
+    cfg.IntOpt("vlan_first", default=100, min=1, max=4094, help="First VLAN to give out."),
+    cfg.IntOpt("vlan_last", default=4094, min=1, max=4094, help="Last VLAN to give out."),
+    cfg.StrOpt("vlan_physical_network", default="", help="The physical network of VLAN networks which name none."),
+    cfg.DictOpt(
+        "physical_interfaces", default={},
+        help="This host's interface to each physical network, as `name:interface`. A flat network takes the interface into "
+             "its bridge, a VLAN network a VLAN device on it.",
+    ),
     cfg.StrOpt("base_mac", default="fa:16:3e", regex=r"^[0-9a-f]{2}(:[0-9a-f]{2}){2}$", help="First half of generated MAC addresses."),
     cfg.StrOpt("dhcp_domain", default="novalocal", help="Domain of guests whose network names none."),
     cfg.ListOpt(
@@ -59,6 +67,9 @@ OPTIONS = [
     cfg.IntOpt("quota_network", default=100, min=-1, help="Networks per project."),
     cfg.IntOpt("quota_subnet", default=100, min=-1, help="Subnets per project."),
     cfg.IntOpt("quota_port", default=500, min=-1, help="Ports per project."),
+    cfg.IntOpt("quota_subnetpool", default=-1, min=-1, help="Subnet pools per project."),
+    cfg.IntOpt("quota_router", default=10, min=-1, help="Routers per project."),
+    cfg.IntOpt("quota_floatingip", default=50, min=-1, help="Floating IPs per project."),
     cfg.IntOpt("quota_security_group", default=10, min=-1, help="Security groups per project."),
     cfg.IntOpt("quota_security_group_rule", default=100, min=-1, help="Security group rules per project."),
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -19,7 +21,7 @@ class Listing:
     """Which rows, in which order. Filter values of one column are alternatives; columns are combined by AND.
 
     `sort` are (column, descending). `marker` is the id of the last row seen; with `reverse` the page before it is meant.
-    `project_id` None lists everybody's (for admins and ourselves).
+    `project_id` None lists everybody's (for admins and ourselves). `tags` are (how, words): how is all, any, not all or not any.
     """
 
     project_id: str | None = None
@@ -28,6 +30,7 @@ class Listing:
     limit: int | None = None
     marker: str | None = None
     reverse: bool = False
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 EVERYTHING = Listing()
@@ -40,6 +43,8 @@ def fetch(session: Session, model: Any, listing: Listing, *conditions: sa.Column
     query = sa.select(table).where(*conditions)
     for name, values in listing.filters.items():
         query = query.where(matches(table.c[name], values))
+    for how, words in listing.tags:
+        query = query.where(_tagged(table.c.tags, how, words))
     keys: list[paging.Key] = []
     for name, descending in (*listing.sort, ("id", False)):
         if name not in table.c:
@@ -56,6 +61,28 @@ def fetch(session: Session, model: Any, listing: Listing, *conditions: sa.Column
         marker = tuple(found)
     rows = list(session.execute(paging.page(query, keys, marker=marker, limit=listing.limit)))
     return rows[::-1] if listing.reverse else rows
+
+
+def _tagged(column: Any, how: str, words: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    """Answer the condition that a column, which holds a JSON list of texts, has all or any of the words, or has not."""
+    stored = sa.type_coerce(column, sa.Text())
+    each = [stored.contains(orjson.dumps(word).decode(), autoescape=True) for word in words]
+    found = sa.or_(*each) if how.endswith("any") else sa.and_(*each)
+    return sa.not_(found) if how.startswith("not") else found
+
+
+def set_tags(session: Session, model: Any, key: str, tags: tuple[str, ...], now: datetime) -> None:
+    """Replace the tags of a row."""
+    table = model.__table__
+    session.execute(
+        sa.update(table).where(table.c.id == key)
+        .values(tags=list(tags), updated_at=now, revision_number=table.c.revision_number + 1),
+    )
+
+
+def lock(session: Session, model: Any, key: str) -> None:
+    """Make others who change this row wait. Fine when there is none."""
+    session.execute(sa.select(model.__table__.c.id).where(model.__table__.c.id == key).with_for_update())
 
 
 def matches(column: Any, values: tuple[Any, ...]) -> sa.ColumnElement[bool]:

@@ -75,9 +75,16 @@ def visible(project_id: str) -> sa.ColumnElement[bool]:
     return sa.or_(_NETWORKS.c.project_id == project_id, _NETWORKS.c.shared == 1, _NETWORKS.c.external == 1)
 
 
-def segments(session: Session) -> set[int]:
-    """Answer the VXLAN identifiers in use."""
-    return set(session.scalars(sa.select(_NETWORKS.c.segment).where(_NETWORKS.c.segment.is_not(None))))
+def segments(session: Session, kind: str, wire: str) -> set[int]:
+    """Answer the identifiers in use by networks of one type (on one physical network, if it needs one)."""
+    return set(session.scalars(sa.select(_NETWORKS.c.segment).where(
+        _NETWORKS.c.network_type == kind, _NETWORKS.c.physical_network == wire, _NETWORKS.c.segment.is_not(None),
+    )))
+
+
+def wires(session: Session) -> set[str]:
+    """Answer the physical networks which flat networks use; each can be one flat network only."""
+    return set(session.scalars(sa.select(_NETWORKS.c.physical_network).where(_NETWORKS.c.network_type == "flat")))
 
 
 def insert_subnet(session: Session, subnet: NetworkSubnet, now: datetime) -> None:

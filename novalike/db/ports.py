@@ -128,6 +128,19 @@ def holder(session: Session, subnet_id: str, address: str) -> str | None:
     return session.scalar(query)
 
 
+def holding(session: Session, network_ids: Iterable[str], owner: str) -> dict[str, str]:
+    """Answer, by subnet, the address which ports of one kind of owner hold in networks (one of them, if they have several)."""
+    query = sa.select(_ADDRESSES.c.subnet_id, _ADDRESSES.c.address).join(_PORTS, _PORTS.c.id == _ADDRESSES.c.port_id)
+    query = query.where(_PORTS.c.network_id.in_(set(network_ids)), _PORTS.c.device_owner == owner)
+    return {row.subnet_id: row.address for row in session.execute(query)}
+
+
+def addresses_in_use(session: Session, subnet_ids: Iterable[str]) -> dict[str, int]:
+    """Answer how many addresses of each subnet are held by ports."""
+    query = sa.select(_ADDRESSES.c.subnet_id, sa.func.count()).where(_ADDRESSES.c.subnet_id.in_(set(subnet_ids)))
+    return {row[0]: row[1] for row in session.execute(query.group_by(_ADDRESSES.c.subnet_id))}
+
+
 def holders(session: Session, subnet_id: str) -> list[Port]:
     """Answer the ports which have addresses of a subnet."""
     return _where(session, _PORTS.c.id.in_(sa.select(_ADDRESSES.c.port_id).where(_ADDRESSES.c.subnet_id == subnet_id)))
@@ -222,6 +235,8 @@ def _port(row: sa.Row[Any], fixed_ips: tuple[tuple[str, str], ...], groups: tupl
     values |= {name: bool(values[name]) for name in _FLAGS}
     values["tags"] = tuple(row.tags)
     values["address_pairs"] = tuple((pair[0], pair[1]) for pair in row.address_pairs)
+    values["dhcp_options"] = tuple((name, value, version) for name, value, version in row.dhcp_options or ())
+    values["bandwidth"] = tuple((name, value) for name, value in row.bandwidth or ())
     return Port(**values, fixed_ips=fixed_ips, security_groups=groups)
 
 
@@ -229,8 +244,9 @@ def _values(values: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {name: int(values[name]) for name in _FLAGS if name in values}
     if "tags" in values:
         changed["tags"] = list(values["tags"])
-    if "address_pairs" in values:
-        changed["address_pairs"] = [list(pair) for pair in values["address_pairs"]]
+    for name in ("address_pairs", "dhcp_options", "bandwidth"):
+        if name in values:
+            changed[name] = [list(item) for item in values[name]]
     if values.get("profile", 0) is None:
         changed["profile"] = {}
     return {**values, **changed}

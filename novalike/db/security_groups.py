@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +12,21 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from novalike.db import network_listing
-from novalike.db.models.networks import SecurityGroupRow, SecurityGroupRuleRow
+from novalike.db.models.networks import (
+    AddressRow,
+    PortRow,
+    PortSecurityGroupRow,
+    SecurityGroupRow,
+    SecurityGroupRuleRow,
+)
 from novalike.db.network_listing import Listing
 from novalike.exception import NotFound
 from novalike.objects.network import SecurityGroup, SecurityGroupRule
 
 _GROUPS: Any = SecurityGroupRow.__table__
 _RULES = SecurityGroupRuleRow.__table__
+_MEMBERS: Any = PortSecurityGroupRow.__table__
+_PORTS: Any = PortRow.__table__
 _RULE_COLUMNS = tuple(f.name for f in fields(SecurityGroupRule))
 _GROUP_COLUMNS = tuple(f.name for f in fields(SecurityGroup) if f.name != "rules")
 
@@ -29,14 +37,26 @@ def insert(session: Session, group: SecurityGroup, now: datetime) -> None:
     session.add(SecurityGroupRow(**values | {"stateful": int(group.stateful), "tags": list(group.tags)}))
     session.flush()
     for rule in group.rules:
-        insert_rule(session, rule, now)
+        _insert_rule(session, rule, now)
 
 
 def insert_rule(session: Session, rule: SecurityGroupRule, now: datetime) -> None:
-    """Store a new rule."""
+    """Store a new rule; its group is of a new revision then."""
+    _insert_rule(session, rule, now)
+    _revise(session, [rule.security_group_id], now)
+
+
+def _insert_rule(session: Session, rule: SecurityGroupRule, now: datetime) -> None:
     values = {name: getattr(rule, name) for name in _RULE_COLUMNS} | {"created_at": now, "updated_at": now}
     session.add(SecurityGroupRuleRow(**values))
     session.flush()
+
+
+def _revise(session: Session, group_ids: Iterable[str], now: datetime) -> None:
+    session.execute(
+        sa.update(_GROUPS).where(_GROUPS.c.id.in_(sorted(group_ids)))
+        .values(revision_number=_GROUPS.c.revision_number + 1, updated_at=now),
+    )
 
 
 def update(session: Session, group_id: str, changes: dict[str, Any], now: datetime) -> None:
@@ -48,17 +68,71 @@ def update(session: Session, group_id: str, changes: dict[str, Any], now: dateti
     )
 
 
-def delete(session: Session, group_id: str) -> None:
-    """Remove a group which no port is in, and the rules which refer to it."""
+def delete(session: Session, group_id: str, now: datetime) -> list[str]:
+    """Remove a group which no port is in, and the rules which refer to it; answer the groups which lost rules by that."""
+    query = sa.select(_RULES.c.security_group_id).where(_RULES.c.remote_group_id == group_id, _RULES.c.security_group_id != group_id)
+    others = sorted(set(session.scalars(query)))
     session.execute(sa.delete(SecurityGroupRuleRow).where(
         sa.or_(SecurityGroupRuleRow.security_group_id == group_id, SecurityGroupRuleRow.remote_group_id == group_id),
     ))
     session.execute(sa.delete(SecurityGroupRow).where(SecurityGroupRow.id == group_id))
+    _revise(session, others, now)
+    return others
 
 
-def delete_rule(session: Session, rule_id: str) -> None:
-    """Remove a rule."""
-    session.execute(sa.delete(SecurityGroupRuleRow).where(SecurityGroupRuleRow.id == rule_id))
+def delete_rule(session: Session, rule: SecurityGroupRule, now: datetime) -> None:
+    """Remove a rule; its group is of a new revision then."""
+    session.execute(sa.delete(SecurityGroupRuleRow).where(SecurityGroupRuleRow.id == rule.id))
+    _revise(session, [rule.security_group_id], now)
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """How often a group's rules changed, and how often its members."""
+
+    rules: int
+    members: int
+
+
+def revisions(session: Session, group_ids: Iterable[str]) -> dict[str, Revisions]:
+    """Answer the revisions of those groups which exist."""
+    wanted = sorted(group_ids)
+    if not wanted:
+        return {}
+    query = sa.select(_GROUPS.c.id, _GROUPS.c.revision_number, _GROUPS.c.members_revision).where(_GROUPS.c.id.in_(wanted))
+    return {row.id: Revisions(row.revision_number, row.members_revision) for row in session.execute(query)}
+
+
+def move_members(session: Session, group_ids: Iterable[str]) -> None:
+    """Note that members of groups, or their addresses, changed. The groups' rows stay locked until the commit."""
+    query = sa.update(_GROUPS).where(_GROUPS.c.id.in_(sorted(group_ids)))
+    session.execute(query.values(members_revision=_GROUPS.c.members_revision + 1))
+
+
+def members(session: Session, group_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Answer the addresses of each group's ports, with what else they may use (allowed address pairs), sorted. Ports
+    without port security are no members."""
+    wanted = sorted(group_ids)
+    found: dict[str, set[str]] = {group_id: set() for group_id in wanted}
+    if wanted:
+        joined = _MEMBERS.join(_PORTS, _PORTS.c.id == _MEMBERS.c.port_id)
+        mine = (_MEMBERS.c.security_group_id.in_(wanted), _PORTS.c.port_security == 1)
+        held = sa.select(_MEMBERS.c.security_group_id, AddressRow.address)
+        for group_id, address in session.execute(held.select_from(joined.join(AddressRow, AddressRow.port_id == _PORTS.c.id)).where(*mine)):
+            found[group_id].add(address)
+        paired = sa.select(_MEMBERS.c.security_group_id, _PORTS.c.address_pairs).select_from(joined)
+        for group_id, pairs in session.execute(paired.where(*mine, sa.type_coerce(_PORTS.c.address_pairs, sa.Text) != "[]")):
+            found[group_id] |= {address for address, _ in pairs}
+    return {group_id: tuple(sorted(addresses)) for group_id, addresses in found.items()}
+
+
+def hosts(session: Session, *, changed: Iterable[str], moved: Iterable[str]) -> list[str]:
+    """Answer the hosts which have ports in `changed` groups, or in groups whose rules name `moved` ones as their remote."""
+    using = sa.select(_RULES.c.security_group_id).where(_RULES.c.remote_group_id.in_(sorted(moved)))
+    query = sa.select(_PORTS.c.host).join(_MEMBERS, _MEMBERS.c.port_id == _PORTS.c.id).where(
+        _PORTS.c.host != "", sa.or_(_MEMBERS.c.security_group_id.in_(sorted(changed)), _MEMBERS.c.security_group_id.in_(using)),
+    )
+    return sorted(session.scalars(query.distinct()))
 
 
 def get(session: Session, group_id: str) -> SecurityGroup:

@@ -112,5 +112,96 @@ class SecurityGroupRuleExists(exception.Conflict):
     """The group has this rule already."""
 
 
+class BadRequest(exception.Invalid):
+    """The request makes no sense for this thing."""
+
+    def __init__(self, resource: str, message: str) -> None:
+        super().__init__(f"Bad {resource} request: {message}.")
+
+
+class RouterNotFound(exception.NotFound):
+    """There is no such router."""
+
+
+class RouterInterfaceNotFound(exception.NotFound):
+    """The router has no such port."""
+
+
+class RouterInterfaceNotFoundForSubnet(exception.NotFound):
+    """The router has no port on the subnet."""
+
+
+class FloatingIPNotFound(exception.NotFound):
+    """There is no such floating address."""
+
+
+class ExternalGatewayForFloatingIPNotFound(exception.NotFound):
+    """No router leads from the external network to the port's subnet."""
+
+
+class SubnetPoolNotFound(exception.NotFound):
+    """There is no such subnet pool."""
+
+
+class TagNotFound(exception.NotFound):
+    """The thing has no such tag."""
+
+
+class InvalidRoutes(exception.Invalid):
+    """A route's next hop is none of the router's neighbours."""
+
+
+class RoutesExhausted(exception.Invalid):
+    """Too many routes."""
+
+
+class InvalidPrefixLength(exception.Invalid):
+    """A pool's prefix lengths contradict each other, or a request leaves them."""
+
+
+class RouterInUse(exception.Conflict):
+    """The router still has interfaces."""
+
+
+class RouterInterfaceInUseByFloatingIP(exception.Conflict):
+    """Floating addresses need the interface."""
+
+
+class RouterInterfaceInUseByRoute(exception.Conflict):
+    """Routes of the router need the interface."""
+
+
+class RouterExternalGatewayInUseByFloatingIp(exception.Conflict):
+    """Floating addresses need the gateway."""
+
+
+class FloatingIPPortAlreadyAssociated(exception.Conflict):
+    """The fixed address has a floating one already."""
+
+
+class GatewayIpInUse(exception.Conflict):
+    """A port holds the gateway's address."""
+
+
+class ExternalNetworkInUse(exception.Conflict):
+    """The external network still serves routers or floating addresses."""
+
+
+class SubnetAllocationError(exception.Conflict):
+    """The pool has no such prefix left."""
+
+
+class SubnetPoolQuotaExceeded(exception.Conflict):
+    """A project's share of the pool would be exceeded."""
+
+
+class SubnetPoolInUse(exception.Conflict):
+    """Subnets were cut from the pool."""
+
+
+class AutoAllocationFailure(exception.Conflict):
+    """The cloud lacks what a project's network is made from."""
+
+
 class OverQuota(exception.OverQuota):
     """A limit of the project would be exceeded."""

@@ -8,7 +8,8 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """A network. `segment` is the VXLAN identifier, None for the flat ones which live on one host's bridge."""
+    """A network. `segment` is the VXLAN or VLAN identifier, None for flat ones. `physical_network` names a wire of the hosts;
+    empty for networks of ours alone."""
 
     id: str
     project_id: str
@@ -21,6 +22,7 @@ class Network:
     port_security: bool = True
     mtu: int = 1500
     network_type: str = "flat"
+    physical_network: str = ""
     segment: int | None = None
     dns_domain: str = ""
     tags: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class NetworkSubnet:
     allocation_pools: tuple[tuple[str, str], ...] = ()
     dns_nameservers: tuple[str, ...] = ()
     host_routes: tuple[tuple[str, str], ...] = ()
+    subnetpool_id: str | None = None
     tags: tuple[str, ...] = ()
     revision_number: int = 1
     created_at: datetime | None = None
@@ -77,6 +80,8 @@ class Port:
     tag: str | None = None
     profile: dict[str, object] | None = None
     address_pairs: tuple[tuple[str, str], ...] = ()   # (ip address or CIDR, MAC address)
+    dhcp_options: tuple[tuple[str, str, int], ...] = ()   # (name, value, IP version)
+    bandwidth: tuple[tuple[str, int], ...] = ()           # limits: (inbound_average | ..._peak | ..._burst, KiB/s or KiB)
     security_groups: tuple[str, ...] = ()
     fixed_ips: tuple[tuple[str, str], ...] = ()
     tags: tuple[str, ...] = ()

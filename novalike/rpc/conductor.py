@@ -6,6 +6,7 @@ from novalike.context import RequestContext
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
+from novalike.objects.network_state import KnownGroups
 from novalike.objects.tasks import Heartbeat, Outcome, PowerChange
 from novalike.rpc.engine import Interface, call, cast
 
@@ -74,15 +75,18 @@ class HostReports(Interface):
 class DesiredState(Interface):
     """What network agents make true on their host. Documents are made and read by network/local and agents/network."""
 
-    topic, version = TOPIC, "1.0"
+    topic, version = TOPIC, "1.1"
 
-    @call(timeout=30)
-    def network(self, ctxt: RequestContext, *, host: str, since: int) -> dict[str, object]:
+    @call(since="1.1", timeout=30)
+    def network(
+        self, ctxt: RequestContext, *, host: str, since: int, known: KnownGroups | None = None,
+    ) -> dict[str, object]:
         """Answer the host's desired network state.
 
         `since` 0 asks for all of it; else only what changed after that revision. The answer's keys: `revision` (int, to
-        ask from next time), `full` (bool: forget everything not in here), `networks` (list of documents) and `gone` (list
-        of network ids which this host no longer needs): objects.network_state.DesiredNetworks.
+        ask from next time), `full` (bool: forget everything not in here), `networks` (list of documents), `gone` (list
+        of network ids which this host no longer needs), `groups` and `members`: objects.network_state.DesiredNetworks.
+        Of security groups only those are answered which the asker does not know, or knows of another revision.
         """
 
     @cast()

@@ -318,6 +318,7 @@ def upgrade() -> None:
     sa.Column('port_security', sa.Integer(), nullable=False),
     sa.Column('mtu', sa.Integer(), nullable=False),
     sa.Column('network_type', sa.String(length=16), nullable=False),
+    sa.Column('physical_network', sa.String(length=64), nullable=False),
     sa.Column('segment', sa.Integer(), nullable=True),
     sa.Column('dns_domain', sa.String(length=255), nullable=False),
     sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
@@ -330,7 +331,7 @@ def upgrade() -> None:
     mysql_engine='InnoDB'
     )
     op.create_index('ix_networks_project', 'networks', ['project_id', 'id'], unique=False)
-    op.create_index('uq_networks_segment', 'networks', ['segment'], unique=True)
+    op.create_index('uq_networks_segment', 'networks', ['network_type', 'physical_network', 'segment'], unique=True)
     op.create_table('projects',
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('name', sa.String(length=255), nullable=False),
@@ -430,6 +431,7 @@ def upgrade() -> None:
     sa.Column('description', sa.String(length=255), nullable=False),
     sa.Column('stateful', sa.Integer(), nullable=False),
     sa.Column('default_of', sa.String(length=64), nullable=True),
+    sa.Column('members_revision', sa.Integer(), nullable=False),
     sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('revision_number', sa.Integer(), nullable=False),
     sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
@@ -487,6 +489,29 @@ def upgrade() -> None:
     mysql_engine='InnoDB'
     )
     op.create_index('ix_service_keys_purpose', 'service_keys', ['purpose', 'id'], unique=False)
+    op.create_table('subnet_pools',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('ip_version', sa.Integer(), nullable=False),
+    sa.Column('prefixes', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('min_prefixlen', sa.Integer(), nullable=False),
+    sa.Column('max_prefixlen', sa.Integer(), nullable=False),
+    sa.Column('default_prefixlen', sa.Integer(), nullable=False),
+    sa.Column('default_quota', sa.Integer(), nullable=True),
+    sa.Column('shared', sa.Integer(), nullable=False),
+    sa.Column('is_default', sa.Integer(), nullable=False),
+    sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.Column('updated_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_subnet_pools')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('ix_subnet_pools_project', 'subnet_pools', ['project_id', 'id'], unique=False)
     op.create_table('token_revocations',
     sa.Column('audit_id', sa.String(length=64), nullable=False),
     sa.Column('expires_at', sa.BigInteger(), nullable=False),
@@ -553,6 +578,8 @@ def upgrade() -> None:
     sa.Column('tag', sa.String(length=255), nullable=True),
     sa.Column('profile', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('address_pairs', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('dhcp_options', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('bandwidth', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('revision_number', sa.Integer(), nullable=False),
     sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
@@ -567,6 +594,28 @@ def upgrade() -> None:
     op.create_index('ix_ports_host', 'ports', ['host', 'network_id'], unique=False)
     op.create_index('ix_ports_project', 'ports', ['project_id', 'id'], unique=False)
     op.create_index('uq_ports_network_mac', 'ports', ['network_id', 'mac_address'], unique=True)
+    op.create_table('routers',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('admin_state_up', sa.Integer(), nullable=False),
+    sa.Column('network_id', sa.String(length=36), nullable=True),
+    sa.Column('enable_snat', sa.Integer(), nullable=False),
+    sa.Column('routes', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('host', sa.String(length=255), nullable=False),
+    sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.Column('updated_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.ForeignKeyConstraint(['network_id'], ['networks.id'], name=op.f('fk_routers_network_id_networks')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_routers')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('ix_routers_host', 'routers', ['host'], unique=False)
+    op.create_index('ix_routers_project', 'routers', ['project_id', 'id'], unique=False)
     op.create_table('security_group_rules',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('security_group_id', sa.String(length=36), nullable=False),
@@ -606,6 +655,7 @@ def upgrade() -> None:
     sa.Column('allocation_pools', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('dns_nameservers', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('host_routes', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('subnetpool_id', sa.String(length=36), nullable=True),
     sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
     sa.Column('cursor', sa.String(length=32), nullable=False),
     sa.Column('revision_number', sa.Integer(), nullable=False),
@@ -636,6 +686,31 @@ def upgrade() -> None:
     op.create_index('ix_addresses_address', 'addresses', ['address'], unique=False)
     op.create_index('ix_addresses_port', 'addresses', ['port_id'], unique=False)
     op.create_index('uq_addresses_subnet_number', 'addresses', ['subnet_id', 'number'], unique=True)
+    op.create_table('floating_ips',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=64), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('network_id', sa.String(length=36), nullable=False),
+    sa.Column('address', sa.String(length=64), nullable=False),
+    sa.Column('address_port_id', sa.String(length=36), nullable=False),
+    sa.Column('port_id', sa.String(length=36), nullable=True),
+    sa.Column('fixed_ip_address', sa.String(length=64), nullable=True),
+    sa.Column('router_id', sa.String(length=36), nullable=True),
+    sa.Column('tags', sa.Text().with_variant(mysql.LONGTEXT(), 'mysql', 'mariadb'), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.Column('updated_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.ForeignKeyConstraint(['address_port_id'], ['ports.id'], name=op.f('fk_floating_ips_address_port_id_ports')),
+    sa.ForeignKeyConstraint(['network_id'], ['networks.id'], name=op.f('fk_floating_ips_network_id_networks')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_floating_ips')),
+    mysql_charset='utf8mb4',
+    mysql_collate='utf8mb4_bin',
+    mysql_engine='InnoDB'
+    )
+    op.create_index('ix_floating_ips_address', 'floating_ips', ['address'], unique=False)
+    op.create_index('ix_floating_ips_project', 'floating_ips', ['project_id', 'id'], unique=False)
+    op.create_index('ix_floating_ips_router', 'floating_ips', ['router_id'], unique=False)
+    op.create_index('uq_floating_ips_port', 'floating_ips', ['port_id', 'fixed_ip_address', 'network_id'], unique=True)
     op.create_table('port_security_groups',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('port_id', sa.String(length=36), nullable=False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from novalike.api.http.application import Application
-from novalike.api.network import discovery, resources, security_groups
+from novalike.api.network import discovery, resources, routers, security_groups, subnet_pools, tags
 from novalike.api.network.dialect import NetworkDialect
 from novalike.api.network.quotas import Quotas
 from novalike.api.services import ApiServices
@@ -20,7 +20,8 @@ def application(services: ApiServices) -> Application:
     """
     local: LocalNetworks = services.local["network"]
     routes = [
-        *discovery.routes(services), *resources.routes(local), *security_groups.routes(local), *Quotas(local).routes(),
+        *discovery.routes(services), *tags.routes(local), *resources.routes(local), *routers.routes(local), *subnet_pools.routes(local),
+        *security_groups.routes(local), *Quotas(local).routes(),
     ]
     return Application(
         "network", routes, dialect=NetworkDialect(), enforcer=services.enforcer, max_body=MAX_BODY,

@@ -18,6 +18,8 @@ from novalike.network.local.store import scope
 
 MAX_LIMIT = 1000
 _TIMES = frozenset({"created_at", "updated_at"})
+#: Filters by tags: all of them, any of them, not all, not any.
+_TAGS = {"tags": "all", "tags-any": "any", "not-tags": "not all", "not-tags-any": "not any"}
 _PAGING = {"limit": INTEGER, "marker": TEXT, "page_reverse": TEXT, "sort_key": TEXT, "sort_dir": TEXT, "fields": TEXT}
 
 
@@ -78,7 +80,7 @@ class Collection:
 
     def _query(self) -> Query:
         known = [a.name for a in self._attributes if a.stored is not None]
-        return Query({name: Parameter(TEXT) for name in (*known, *self._more_filters)} | {n: Parameter(s) for n, s in _PAGING.items()})
+        return Query({name: Parameter(TEXT) for name in (*known, *_TAGS, *self._more_filters)} | {n: Parameter(s) for n, s in _PAGING.items()})
 
     def index(self, request: Request) -> dict[str, Any]:
         """List."""
@@ -114,7 +116,12 @@ class Collection:
         limit = int(request.param("limit") or 0)
         return Listing(
             project_id=scope(request.context), filters=filters, sort=tuple(sort), marker=request.param("marker"),
-            limit=min(limit, MAX_LIMIT) if limit else MAX_LIMIT, reverse=flag(request.param("page_reverse", "")),
+            limit=min(limit, MAX_LIMIT) if limit else MAX_LIMIT,
+            tags=tuple(
+                (how, tuple(word for value in request.params_given[name] for word in value.split(",") if word))
+                for name, how in _TAGS.items() if name in request.params_given
+            ),
+            reverse=flag(request.param("page_reverse", "")),
         )
 
     def show(self, request: Request) -> dict[str, Any]:
@@ -164,6 +171,8 @@ class Collection:
             attribute.name: attribute.show(getattr(thing, attribute.of)) for attribute in self._attributes
             if attribute.shown and (attribute.seen is None or request.allowed(attribute.seen))
         }
+        if hasattr(thing, "tags"):
+            view["tags"] = list(thing.tags)
         if self._extra is not None:
             view |= self._extra(request, thing)
         fields = request.params_given.get("fields")

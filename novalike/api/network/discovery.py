@@ -12,27 +12,41 @@ from novalike.exception import NotFound
 from novalike.objects.host import Service
 
 BINARY = "novalike-network"
-RESOURCES = ("networks", "subnets", "ports", "security-groups", "security-group-rules")
+RESOURCES = (
+    "networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups", "security-group-rules",
+)
 #: Alias: (name, what there is of it here). Nothing is listed that is not there.
 EXTENSIONS = {
     "agent": ("agent", "Network agents, read-only."),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further addresses a port may use."),
-    "availability_zone": ("Availability Zone", "The zones of networks: one."),
+    "availability_zone": ("Availability Zone", "The zones of networks and routers: one."),
+    "auto-allocated-topology": ("Auto Allocated Topology Services", "A project's network, made on demand."),
     "binding": ("Port Binding", "Where a port is plugged."),
     "dns-integration": ("DNS Integration", "Names of ports, served by the network's DHCP server."),
+    "default-subnetpools": ("Default Subnetpools", "Pools which are used where none is named."),
+    "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Switches a router's address translation."),
     "external-net": ("Neutron external network", "The attribute router:external."),
+    "extra_dhcp_opt": ("Neutron Extra DHCP options", "Further DHCP options of a port."),
+    "extraroute": ("Neutron Extra Route", "Further routes of a router."),
+    "extraroute-atomic": ("Atomically add/remove extra routes", "Adds and removes some of a router's routes."),
+    "fip-port-details": ("Floating IP Port Details Extension", "What a floating IP leads to."),
     "net-mtu": ("Network MTU", "The attribute mtu of networks."),
+    "network-ip-availability": ("Network IP Availability", "How many addresses are in use."),
     "network_availability_zone": ("Network Availability Zone", "The zones of a network: one."),
     "pagination": ("Pagination support", "limit, marker and page_reverse."),
     "port-security": ("Port Security", "Switches the check of source addresses of a port."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),
-    "provider": ("Provider Network", "How a network is made: flat or vxlan."),
+    "provider": ("Provider Network", "How a network is made: flat, vlan or vxlan."),
     "quotas": ("Quota management support", "Limits per project."),
     "quota_details": ("Quota details management support", "Limits with what is used of them."),
+    "router": ("Neutron L3 Router", "Routers and floating IPs."),
+    "router_availability_zone": ("Router Availability Zone", "The zones of a router: one."),
     "security-group": ("security-group", "Security groups are stored; hosts do not enforce their rules yet."),
+    "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools."),
     "sorting": ("Sorting support", "sort_key and sort_dir."),
     "standard-attr-description": ("standard-attr-description", "Descriptions of everything."),
     "standard-attr-revisions": ("Resource revision numbers", "The attribute revision_number."),
+    "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags of everything."),
     "standard-attr-timestamp": ("Resource timestamps", "created_at and updated_at."),
 }
 
@@ -79,7 +93,7 @@ def _extension(request: Request) -> dict[str, Any]:
 
 
 def _zones(request: Request) -> dict[str, Any]:
-    return {"availability_zones": [{"name": ZONE, "resource": "network", "state": "available"}]}
+    return {"availability_zones": [{"name": ZONE, "resource": resource, "state": "available"} for resource in ("network", "router")]}
 
 
 class Agents:

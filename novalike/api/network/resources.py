@@ -60,6 +60,24 @@ _ADDRESS_PAIRS = {
     },
 }
 
+_DHCP_OPTIONS = {
+    "type": ["array", "null"], "maxItems": 50,
+    "items": {
+        "type": "object", "required": ["opt_name"], "additionalProperties": False,
+        "properties": {
+            "opt_name": {"type": "string", "pattern": r"^[a-z0-9][a-z0-9-]{0,63}$"},
+            "opt_value": {"type": ["string", "null"], "maxLength": 255, "pattern": r"^[^\x00-\x1f]*$"},
+            "ip_version": {"enum": [4, 6, "4", "6"]},
+        },
+    },
+}
+
+
+def _read_options(value: list[dict[str, Any]] | None) -> tuple[tuple[str, str | None, int], ...]:
+    """Answer (name, value, IP version); a value of None takes an option away."""
+    return tuple((option["opt_name"], option.get("opt_value"), int(option.get("ip_version", 4))) for option in value or ())
+
+
 NETWORK = (
     *IDENTITY,
     Attribute(name="admin_state_up", schema=FLAG, create=True, update=True),
@@ -69,7 +87,11 @@ NETWORK = (
     Attribute(name="port_security_enabled", schema=FLAG, field="port_security", create=True, update=True),
     Attribute(name="mtu", schema=INTEGER, create=True),
     Attribute(name="dns_domain", schema=NAME, create=True, update=True),
-    Attribute(name="provider:network_type", schema={"enum": ["flat", "vxlan"]}, field="network_type", create=True, rule="create_network:provider", seen="get_network:provider"),
+    Attribute(name="provider:network_type", schema={"enum": ["flat", "vxlan", "vlan"]}, field="network_type", create=True, rule="create_network:provider", seen="get_network:provider"),
+    Attribute(
+        name="provider:physical_network", schema={"type": ["string", "null"], "maxLength": 64}, field="physical_network", create=True,
+        rule="create_network:provider", seen="get_network:provider", read=lambda v: v or "", show=lambda v: v or None,
+    ),
     Attribute(name="provider:segmentation_id", schema=INTEGER, field="segment", create=True, rule="create_network:provider", seen="get_network:provider"),
     Attribute(name="subnets", field="subnet_ids", column=None, show=list),
     *TIMES,
@@ -78,7 +100,9 @@ NETWORK = (
 SUBNET = (
     *IDENTITY,
     Attribute(name="network_id", schema=ID, create=True, required=True),
-    Attribute(name="cidr", schema={"type": "string", "maxLength": 64}, create=True, required=True),
+    Attribute(name="cidr", schema={"type": ["string", "null"], "maxLength": 64}, create=True),
+    Attribute(name="subnetpool_id", schema={"type": ["string", "null"], "anyOf": [{"type": "null"}, {"format": "uuid"}]}, create=True),
+    Attribute(name="prefixlen", schema=INTEGER, create=True, column=None, shown=False),
     Attribute(name="ip_version", schema={"enum": [4, 6, "4", "6"]}, create=True, required=True, read=int),
     Attribute(name="gateway_ip", schema={"type": ["string", "null"], "maxLength": 64}, create=True, update=True),
     Attribute(name="enable_dhcp", schema=FLAG, create=True, update=True),
@@ -111,6 +135,9 @@ PORT = (
         name="allowed_address_pairs", schema=_ADDRESS_PAIRS, field="address_pairs", create=True, update=True, column=None,
         read=lambda value: tuple((pair["ip_address"], (pair.get("mac_address") or "").lower()) for pair in value or ()),
     ),
+    Attribute(
+        name="extra_dhcp_opts", schema=_DHCP_OPTIONS, field="dhcp_options", create=True, update=True, column=None, shown=False, read=_read_options,
+    ),
     Attribute(name="port_security_enabled", schema=FLAG, field="port_security", create=True, update=True),
     Attribute(name="dns_name", schema=NAME, create=True, update=True),
     Attribute(name="binding:vnic_type", schema={"enum": ["normal"]}, field="vnic_type", create=True, update=True),
@@ -124,19 +151,14 @@ PORT = (
 
 
 def _network_extra(request: Request, network: Network) -> dict[str, Any]:
-    extra: dict[str, Any] = {"status": "ACTIVE", "availability_zone_hints": [], "availability_zones": [ZONE]}
-    if request.allowed("get_network:provider"):
-        extra["provider:physical_network"] = None
-    return extra
-
-
-def _subnet_extra(request: Request, subnet: NetworkSubnet) -> dict[str, Any]:
-    return {"subnetpool_id": None}
+    versions = ("ipv4_address_scope", "ipv6_address_scope")
+    return {"status": "ACTIVE", "availability_zone_hints": [], "availability_zones": [ZONE], **dict.fromkeys(versions)}
 
 
 def _port_extra(request: Request, port: Port) -> dict[str, Any]:
     pairs = [{"ip_address": address, "mac_address": mac or port.mac_address} for address, mac in port.address_pairs]
-    extra: dict[str, Any] = {"allowed_address_pairs": pairs}
+    options = [{"opt_name": name, "opt_value": value, "ip_version": version} for name, value, version in port.dhcp_options]
+    extra: dict[str, Any] = {"allowed_address_pairs": pairs, "extra_dhcp_opts": options}
     if request.allowed("get_port:binding"):
         extra |= {"binding:vif_type": "bridge" if port.host else "unbound", "binding:vif_details": {}}
     return extra
@@ -177,6 +199,6 @@ def routes(local: LocalNetworks) -> list[Route]:
 
     return [
         *Collection("network", "networks", NETWORK, local.networks, list_page=lambda _, listing: local.networks.list_page(listing), extra=_network_extra).routes(),
-        *Collection("subnet", "subnets", SUBNET, _SubnetService(local), list_page=lambda _, listing: local.subnets.list_page(listing), extra=_subnet_extra).routes(),
+        *Collection("subnet", "subnets", SUBNET, _SubnetService(local), list_page=lambda _, listing: local.subnets.list_page(listing)).routes(),
         *Collection("port", "ports", PORT, local.ports, list_page=ports, extra=_port_extra, more_filters=("fixed_ips", "security_groups")).routes(),
     ]

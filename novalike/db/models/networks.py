@@ -9,12 +9,13 @@ from novalike.db.base import GlobalBase, Json, LongId, Name, OptName, OptUuid, T
 
 
 class NetworkRow(GlobalBase):
-    """A network. `segment` is the VXLAN identifier of networks which span hosts; NULL for those of one host's bridge."""
+    """A network. `segment` is the VXLAN or VLAN identifier of networks which have one; NULL for those of a bridge. Networks of
+    `physical_network` lie on the wire which each host's configuration gives this name."""
 
     __tablename__ = "networks"
     __table_args__ = table_args(
         Index("ix_networks_project", "project_id", "id"),
-        Index("uq_networks_segment", "segment", unique=True),
+        Index("uq_networks_segment", "network_type", "physical_network", "segment", unique=True),
     )
 
     id: Mapped[Uuid] = mapped_column(primary_key=True)
@@ -28,6 +29,7 @@ class NetworkRow(GlobalBase):
     port_security: Mapped[int] = mapped_column(default=1)
     mtu: Mapped[int] = mapped_column(default=1500)
     network_type: Mapped[str] = mapped_column(String(16))
+    physical_network: Mapped[Word] = mapped_column(default="")
     segment: Mapped[int | None]
     dns_domain: Mapped[Name] = mapped_column(default="")
     tags: Mapped[Json]
@@ -59,6 +61,7 @@ class SubnetRow(GlobalBase):
     allocation_pools: Mapped[Json]               # [{"start": ..., "end": ...}]
     dns_nameservers: Mapped[Json]
     host_routes: Mapped[Json]                    # [{"destination": ..., "nexthop": ...}]
+    subnetpool_id: Mapped[OptUuid]
     tags: Mapped[Json]
     cursor: Mapped[str] = mapped_column(String(32), default="")
     revision_number: Mapped[int] = mapped_column(default=1)
@@ -96,6 +99,8 @@ class PortRow(GlobalBase):
     tag: Mapped[OptName]                         # the device tag of the server's request
     profile: Mapped[Json]                        # binding:profile
     address_pairs: Mapped[Json]                  # allowed_address_pairs
+    dhcp_options: Mapped[Json] = mapped_column(default=list)   # extra_dhcp_opts: [name, value, IP version]
+    bandwidth: Mapped[Json] = mapped_column(default=list)      # limits of the server's flavor: {"inbound_average": KiB/s, ...}
     tags: Mapped[Json]
     revision_number: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Time]
@@ -121,7 +126,8 @@ class AddressRow(GlobalBase):
 
 
 class SecurityGroupRow(GlobalBase):
-    """A security group. `default_of` is its project for the group made on demand: unique, so that no project gets two."""
+    """A security group. `default_of` is its project for the group made on demand: unique, so that no project gets two.
+    `revision_number` counts changes of it and of its rules, `members_revision` those of its ports and their addresses."""
 
     __tablename__ = "security_groups"
     __table_args__ = table_args(
@@ -135,6 +141,7 @@ class SecurityGroupRow(GlobalBase):
     description: Mapped[Name] = mapped_column(default="")
     stateful: Mapped[int] = mapped_column(default=1)
     default_of: Mapped[str | None] = mapped_column(String(64))
+    members_revision: Mapped[int] = mapped_column(default=1)
     tags: Mapped[Json]
     revision_number: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Time]

@@ -7,14 +7,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from novalike.db import networks, ports
+from novalike.db import networks, ports, routers
 from novalike.network import errors
 from novalike.network.local import ranges
 from novalike.network.local.store import Change
 from novalike.objects.network import NetworkSubnet, Port
+from novalike.objects.router import DHCP
 
-#: Device owner of the port which holds our DHCP addresses in subnets without a gateway.
-DHCP_OWNER = "network:dhcp"
 _SELF_MADE = ("slaac", "dhcpv6-stateless")
 
 
@@ -123,17 +122,21 @@ def _check_free(change: Change, subnet: NetworkSubnet, address: str, chosen: lis
 
 
 def give_servers(change: Change, network_id: str) -> None:
-    """Give our DHCP server an address in every subnet with DHCP but without a gateway, and free those not needed any more.
+    """Give our DHCP server an address in every subnet with DHCP whose gateway is not ours to be, and free those not needed
+    any more.
 
-    Where there is a gateway, its address serves DHCP as well. The addresses stand on a port of the network service's own.
+    Where nobody else is the gateway, its address serves DHCP as well; else (there is none, a router is it, or one beyond a
+    physical network) the addresses stand on a port of the network service's own.
     """
     session = change.session
     network = networks.get(session, network_id)
     subnets = networks.subnets_of(session, [network_id])[network_id]
+    held_by_routers = routers.held_gateways(session, [network_id])
     needed = {
-        s.id for s in subnets if s.enable_dhcp and s.gateway_ip is None and s.ipv6_address_mode not in _SELF_MADE
+        s.id for s in subnets if s.enable_dhcp and s.ipv6_address_mode not in _SELF_MADE
+        and (s.gateway_ip is None or network.physical_network or (s.id, s.gateway_ip) in held_by_routers)
     }
-    own = ports.of_network(session, network_id, owner=DHCP_OWNER)
+    own = ports.of_network(session, network_id, owner=DHCP)
     held = {subnet_id: (port, address) for port in own for subnet_id, address in port.fixed_ips}
     for subnet_id in held.keys() - needed:
         port, address = held[subnet_id]
@@ -151,6 +154,6 @@ def give_servers(change: Change, network_id: str) -> None:
         return
     ports.insert(session, Port(
         id=str(uuid.uuid4()), network_id=network_id, project_id=network.project_id, name="", port_security=False,
-        mac_address=mac("fa:16:3e"), status="ACTIVE", device_owner=DHCP_OWNER,
+        mac_address=mac("fa:16:3e"), status="ACTIVE", device_owner=DHCP,
         device_id=f"dhcp-{network_id}"[:255], fixed_ips=fixed,
     ), change.now)

@@ -12,7 +12,7 @@ from novalike.context import RequestContext
 from novalike.db import networks, ports, security_groups
 from novalike.db.network_listing import Listing
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota
-from novalike.network.local import groups, memberships, ranges, vifs
+from novalike.network.local import floating_ips, groups, memberships, ranges, vifs
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.ports import make
 from novalike.network.local.store import Change, Store, own, visible_network, visible_port
@@ -176,6 +176,7 @@ class LocalNetworkClient:
         if not instance_uuid:
             return
         found = [port for port in ports.of_device(change.session, instance_uuid, lock=True) if only in (None, port.id)]
+        floating_ips.release(change, [port for port in found if port.owned])
         ports.delete(change.session, [port.id for port in found if port.owned])
         for port in found:
             change.touch_port(port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -48,9 +49,8 @@ class SecurityGroups:
                 raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
             self._store.require(change, project_id, "security_group")
             group = SecurityGroup(**{**values, "project_id": project_id}, id=str(uuid.uuid4()))
-            security_groups.insert(change.session, group, change.now)
-            for ethertype in ("IPv4", "IPv6"):
-                security_groups.insert_rule(change.session, _rule(group, "egress", ethertype), change.now)
+            rules = tuple(_rule(group, "egress", ethertype) for ethertype in ("IPv4", "IPv6"))
+            security_groups.insert(change.session, replace(group, rules=rules), change.now)
             made.append(security_groups.get(change.session, group.id))
         return made
 
@@ -79,6 +79,8 @@ class SecurityGroups:
         if group.default_of is None and changes.get("name") == DEFAULT:
             raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
         security_groups.update(change.session, group_id, changes, change.now)
+        if changes.get("stateful", group.stateful) != group.stateful:
+            change.groups.add(group_id)
         return security_groups.get(change.session, group_id)
 
     def delete(self, ctxt: RequestContext, group_id: str) -> None:
@@ -91,7 +93,7 @@ class SecurityGroups:
             raise errors.SecurityGroupCannotRemoveDefault("Insufficient rights for removing default security group.")
         if ports.group_in_use(change.session, group_id):
             raise errors.SecurityGroupInUse(f"Security Group {group_id} in use.")
-        security_groups.delete(change.session, group_id)
+        change.groups |= set(security_groups.delete(change.session, group_id, change.now))
 
     def create_rules(self, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[SecurityGroupRule]:
         """Make rules, all or none. Raises SecurityGroupNotFound, SecurityGroupRuleExists, InvalidInput, OverQuota."""
@@ -110,6 +112,7 @@ class SecurityGroups:
                 raise errors.SecurityGroupRuleExists(f"Security group rule already exists. Rule id is {same.id}.")
             security_groups.insert_rule(change.session, rule, change.now)
             made.append(security_groups.get_rule(change.session, rule.id))
+            change.groups.add(group.id)
         return made
 
     def get_rule(self, ctxt: RequestContext, rule_id: str) -> SecurityGroupRule:
@@ -126,8 +129,9 @@ class SecurityGroups:
         self._store.change(self._delete_rule, ctxt, rule_id)
 
     def _delete_rule(self, change: Change, ctxt: RequestContext, rule_id: str) -> None:
-        _visible_rule(change.session, ctxt, rule_id)
-        security_groups.delete_rule(change.session, rule_id)
+        rule = _visible_rule(change.session, ctxt, rule_id)
+        security_groups.delete_rule(change.session, rule, change.now)
+        change.groups.add(rule.security_group_id)
 
 
 def default(change: Change, project_id: str) -> SecurityGroup:
@@ -138,11 +142,11 @@ def default(change: Change, project_id: str) -> SecurityGroup:
     group = SecurityGroup(
         id=str(uuid.uuid4()), project_id=project_id, name=DEFAULT, description="Default security group", default_of=project_id,
     )
-    security_groups.insert(change.session, group, change.now)
-    for direction in ("ingress", "egress"):
-        for ethertype in ("IPv4", "IPv6"):
-            remote = group.id if direction == "ingress" else None
-            security_groups.insert_rule(change.session, _rule(group, direction, ethertype, remote), change.now)
+    rules = tuple(
+        _rule(group, direction, ethertype, group.id if direction == "ingress" else None)
+        for direction in ("ingress", "egress") for ethertype in ("IPv4", "IPv6")
+    )
+    security_groups.insert(change.session, replace(group, rules=rules), change.now)
     return security_groups.get(change.session, group.id)
 
 

@@ -6,16 +6,19 @@ import uuid
 from typing import Any
 
 from novalike.context import RequestContext
-from novalike.db import network_hosts, networks, ports
+from novalike.db import network_hosts, networks, ports, routers
 from novalike.db.network_listing import Listing
 from novalike.exception import Forbidden
 from novalike.network import errors
+from novalike.network.local import floating_ips
 from novalike.network.local.store import Change, Store, is_admin, own, visible_network
 from novalike.objects.network import Network
+from novalike.objects.router import DHCP, FLOATING, GATEWAY
 
 VXLAN_OVERHEAD = 50
+LARGEST_SEGMENT = {"vlan": 4094, "vxlan": 16777215}
 #: Attributes which only admins may set to anything but their default; the API's policy says so too.
-_ADMINS = ("shared", "external", "is_default", "network_type", "segment")
+_ADMINS = ("shared", "external", "is_default", "network_type", "physical_network", "segment")
 
 
 class Networks:
@@ -40,10 +43,7 @@ class Networks:
         largest = self._store.settings.mtu - (VXLAN_OVERHEAD if kind == "vxlan" else 0)
         if values.get("mtu", largest) > largest:
             raise errors.InvalidInput(f"Requested MTU is too big, maximum is {largest}")
-        if kind == "vxlan":
-            values["segment"] = self._segment(change, values.get("segment"))
-        elif values.get("segment") is not None:
-            raise errors.InvalidInput(f"provider:segmentation_id is not possible for {kind} networks.")
+        self._place(change, kind, values)
         network = Network(**{"name": "", "mtu": largest, **values}, id=str(uuid.uuid4()))
         networks.insert(change.session, network, change.now)
         return network.id
@@ -52,14 +52,35 @@ class Networks:
         if not own(ctxt, project_id) or (not is_admin(ctxt) and any(values.get(name) for name in _ADMINS)):
             raise Forbidden("Only administrators may make networks for other projects, or shared, external, default or provider networks.")
 
-    def _segment(self, change: Change, wanted: int | None) -> int:
-        taken = networks.segments(change.session)
+    def _place(self, change: Change, kind: str, values: dict[str, Any]) -> None:
+        """Choose the wire and the identifier of a network, or check those which were named."""
         settings = self._store.settings
+        wire = values.get("physical_network", "")
+        if kind == "vlan":
+            wire = values.setdefault("physical_network", settings.vlan_physical_network)
+            if not wire:
+                raise errors.InvalidInput("provider:physical_network is required for vlan networks, unless [network] vlan_physical_network names one.")
+        elif kind == "vxlan" and wire:
+            raise errors.InvalidInput("provider:physical_network is not possible for vxlan networks.")
+        if kind == "flat" and wire and wire in networks.wires(change.session):
+            raise errors.InvalidInput(f"Unable to create the flat network. Physical network {wire} is in use.")
+        if kind == "flat":
+            if values.get("segment") is not None:
+                raise errors.InvalidInput("provider:segmentation_id is not possible for flat networks.")
+            return
+        first, last = (settings.vni_first, settings.vni_last) if kind == "vxlan" else (settings.vlan_first, settings.vlan_last)
+        values["segment"] = self._segment(change, kind, wire, values.get("segment"), range(first, last + 1))
+
+    @staticmethod
+    def _segment(change: Change, kind: str, wire: str, wanted: int | None, usual: range) -> int:
+        taken = networks.segments(change.session, kind, wire)
         if wanted is not None:
+            if not 1 <= wanted <= LARGEST_SEGMENT[kind]:
+                raise errors.InvalidInput(f"provider:segmentation_id {wanted} is no {kind} identifier (1 to {LARGEST_SEGMENT[kind]}).")
             if wanted in taken:
-                raise errors.NoNetworkAvailable(f"The VXLAN identifier {wanted} is in use.")
+                raise errors.NoNetworkAvailable(f"The {kind.upper()} identifier {wanted} is in use.")
             return wanted
-        free = next((vni for vni in range(settings.vni_first, settings.vni_last + 1) if vni not in taken), None)
+        free = next((number for number in usual if number not in taken), None)
         if free is None:
             raise errors.NoNetworkAvailable("Unable to create the network. No tenant network is available for allocation.")
         return free
@@ -86,8 +107,16 @@ class Networks:
                 raise errors.NetworkInUse(
                     f"Unable to reconfigure sharing settings for network {network_id}. Multiple tenants are using it.",
                 )
+        if network.external and changes.get("external") is False and (
+            ports.of_network(change.session, network_id, owner=GATEWAY) or ports.of_network(change.session, network_id, owner=FLOATING)
+        ):
+            raise errors.ExternalNetworkInUse(
+                f"External network {network_id} cannot be updated to be made non-external, since it has existing gateway ports.",
+            )
         networks.update(change.session, network_id, changes, change.now)
         change.touch_network(network_id)
+        for router in routers.by_ids(change.session, routers.attached(change.session, network_id)):
+            change.touch_router(router)              # its MTU is the interface's
         return networks.get(change.session, network_id)
 
     def delete(self, ctxt: RequestContext, network_id: str) -> None:
@@ -100,7 +129,8 @@ class Networks:
         network = networks.lock(session, network_id)
         networks.lock_subnets(session, network.subnet_ids)
         remaining = ports.of_network(session, network_id)
-        if any(not port.device_owner.startswith("network:") for port in remaining):
+        kept = [port for port in remaining if port.device_owner == FLOATING]
+        if any(port.device_owner not in (DHCP, FLOATING) for port in remaining) or not floating_ips.drop_unused(change, network_id, kept):
             raise errors.NetworkInUse(
                 f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network.",
             )

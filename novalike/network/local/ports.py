@@ -13,16 +13,20 @@ from novalike.db import networks, ports
 from novalike.db.network_listing import Listing
 from novalike.exception import Forbidden
 from novalike.network import errors
-from novalike.network.local import addresses, groups
+from novalike.network.local import addresses, floating_ips, groups
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.store import Change, Store, is_admin, own, visible_network, visible_port
 from novalike.objects.network import Network, Port
+from novalike.objects.router import DHCP, FLOATING, GATEWAY, INTERFACE
 
 MAX_FIXED_IPS = 5
 _MAC = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
 #: What only admins, and the owner of the port's network, may say of a port.
 _OWNERS = ("mac_address", "fixed_ips", "port_security", "address_pairs")
 _ADMINS = ("host", "profile")
+#: Whose ports are what the network service itself is made of: nobody else says that a port is such a one, or changes its parts.
+_OURS = (DHCP, INTERFACE, GATEWAY, FLOATING)
+_PARTS = ("fixed_ips", "mac_address", "device_id", "device_owner", "host", "port_security")
 
 
 class Ports:
@@ -72,6 +76,8 @@ class Ports:
         session = change.session
         port = visible_port(session, ctxt, port_id, lock=True)
         network = networks.get(session, port.network_id)
+        if port.device_owner in _OURS and any(name in changes and changes[name] != getattr(port, name) for name in _PARTS):
+            raise errors.ServicePortInUse(f"Port {port_id} cannot be changed like this via the port API: has device owner {port.device_owner}.")
         _authorize(ctxt, network, {k: v for k, v in changes.items() if k in ("fixed_ips", *_ADMINS) or v != getattr(port, k)})
         if changes.get("mac_address", port.mac_address) != port.mac_address:
             if port.host:
@@ -81,8 +87,11 @@ class Ports:
             wanted = changes.pop("fixed_ips")
             _limit(wanted)
             chosen = addresses.choose(change, network.id, changes.get("mac_address", port.mac_address), wanted, kept=port.fixed_ips)
+            floating_ips.release_addresses(change, port, [fixed for fixed in port.fixed_ips if fixed not in chosen])
             ports.remove_addresses(session, port_id, [fixed for fixed in port.fixed_ips if fixed not in chosen])
             ports.add_addresses(session, port, [fixed for fixed in chosen if fixed not in port.fixed_ips])
+        if "dhcp_options" in changes:
+            changes["dhcp_options"] = _options(port.dhcp_options, changes["dhcp_options"])
         if "security_groups" in changes:
             changes["security_groups"] = groups.checked(session, port.project_id, changes["security_groups"])
         _check_security(
@@ -107,6 +116,7 @@ class Ports:
             raise errors.ServicePortInUse(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
             )
+        floating_ips.release(change, [port])
         ports.delete(change.session, [port_id])
         change.touch_port(port)
 
@@ -128,6 +138,7 @@ def make(change: Change, store: Store, network: Network, values: dict[str, Any])
     else:
         chosen_groups = ()
     _check_security(security, chosen_groups, values.get("address_pairs", ()))
+    values["dhcp_options"] = _options((), values.get("dhcp_options", ()))
     wanted: Sequence[WantedAddress] | None = values.pop("fixed_ips", None)
     _limit(wanted)
     port = Port(**{
@@ -140,6 +151,8 @@ def make(change: Change, store: Store, network: Network, values: dict[str, Any])
 
 
 def _authorize(ctxt: RequestContext, network: Network, values: dict[str, Any]) -> None:
+    if values.get("device_owner") in _OURS:
+        raise Forbidden(f"Ports of device owner {values['device_owner']} are made by the network service only.")
     if is_admin(ctxt):
         return
     if any(values.get(name) for name in _ADMINS):
@@ -161,6 +174,13 @@ def _checked_mac(change: Change, network_id: str, mac: str) -> str:
             f"Unable to complete operation for network {network_id}. The mac address {mac} is in use.",
         )
     return mac
+
+
+def _options(present: Sequence[tuple[str, str, int]], given: Sequence[tuple[str, str | None, int]]) -> tuple[tuple[str, str, int], ...]:
+    """Answer DHCP options after a change: those given replace their like, and one without a value goes."""
+    merged: dict[tuple[str, int], str | None] = {(name, version): value for name, value, version in present}
+    merged |= {(name, version): value for name, value, version in given}
+    return tuple((name, value, version) for (name, version), value in sorted(merged.items()) if value is not None)
 
 
 def _limit(wanted: Sequence[WantedAddress] | None) -> None:

@@ -8,11 +8,18 @@ from novalike.clock import Clock
 from novalike.db import network_quotas
 from novalike.db.cells import Cells
 from novalike.network.local.client import LocalNetworkClient
+from novalike.network.local.floating_ips import FloatingIps
 from novalike.network.local.groups import SecurityGroups
 from novalike.network.local.networks import Networks
 from novalike.network.local.ports import Ports
+from novalike.network.local.router_interfaces import RouterInterfaces
+from novalike.network.local.routers import Routers
 from novalike.network.local.store import RESOURCES, Ring, Store
+from novalike.network.local.subnet_pools import SubnetPools
 from novalike.network.local.subnets import Subnets
+from novalike.network.local.tags import Tags
+from novalike.network.local.topology import AutoTopology
+from novalike.network.local.usage import Availability
 
 
 def _silent(host: str, revision: int) -> None:
@@ -20,7 +27,7 @@ def _silent(host: str, revision: int) -> None:
 
 
 class LocalNetworks:
-    """Networks, subnets, ports and security groups of the local cloud.
+    """Networks, subnets, ports, routers, floating addresses and security groups of the local cloud.
 
     `ring(host, revision)` is called after each change which concerns a host; it must neither wait nor raise. `client` is
     the NetworkClient which compute uses.
@@ -33,6 +40,13 @@ class LocalNetworks:
         self.networks = Networks(store)
         self.subnets = Subnets(store)
         self.ports = Ports(store)
+        self.routers = Routers(store)
+        self.router_interfaces = RouterInterfaces(store)
+        self.floating_ips = FloatingIps(store)
+        self.subnet_pools = SubnetPools(store)
+        self.topology = AutoTopology(store, self.networks, self.subnets, self.routers, self.router_interfaces)
+        self.availability = Availability(store)
+        self.tags = Tags(store)
         self.security_groups = SecurityGroups(store)
         self.quotas = Quotas(store)
         self.client = LocalNetworkClient(store)

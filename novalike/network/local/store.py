@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Concatenate, ParamSpec, TypeVar
@@ -14,43 +14,88 @@ from sqlalchemy.orm import Session
 
 from novalike.clock import Clock
 from novalike.context import RequestContext
-from novalike.db import network_hosts, network_quotas, networks, ports, quotas, security_groups
+from novalike.db import (
+    floating_ips,
+    hosts,
+    network_hosts,
+    network_quotas,
+    networks,
+    port_cache,
+    ports,
+    quotas,
+    routers,
+    security_groups,
+    subnet_pools,
+)
 from novalike.db.cells import Cells
 from novalike.exception import Conflict, NotFound
 from novalike.network import errors
+from novalike.network.local import vifs
 from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
+from novalike.objects.router import FloatingIp, Router
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-RESOURCES = ("network", "subnet", "port", "security_group", "security_group_rule")
-#: Called with a host and its new revision after a change which concerns it.
+RESOURCES = ("network", "subnet", "subnetpool", "port", "router", "floatingip", "security_group", "security_group_rule")
+#: What routers run on: the agent which makes networks makes them too.
+AGENT = "novalike-network"
+_NONE: frozenset[object] = frozenset()
+#: Called with a host and its new revision (0 when only security groups changed, which have revisions of their own) after a change which concerns it.
 Ring = Callable[[str, int], None]
 
 
 @dataclass(slots=True)
 class Change:
-    """One transaction on its way. `touched` collects (host, network) whose agents are to hear of it."""
+    """One transaction on its way. `touched` collects (host, network or router) whose agents are to hear of it, `servers` those
+    of whose addresses compute keeps a copy that is old now."""
 
     session: Session
     now: datetime
     touched: set[tuple[str, str]] = field(default_factory=set)
+    servers: set[str] = field(default_factory=set)
+    #: Security groups whose rules changed.
+    groups: set[str] = field(default_factory=set)
+    _members: dict[str, list[dict[str, frozenset[object]]]] = field(default_factory=dict)
 
     def touch_network(self, network_id: str) -> None:
         """Note that a network changed wherever it has ports."""
         self.touched |= {(host, network_id) for host in network_hosts.hosts_of(self.session, network_id)}
 
     def touch_port(self, port: Port) -> None:
-        """Note that a port changed on its host."""
+        """Note that a port changed on its host. A port which goes on to be is told of twice: as it was, and as it is."""
         if port.host:
             self.touched.add((port.host, port.network_id))
+        addresses = frozenset((*(address for _, address in port.fixed_ips), *port.address_pairs)) if port.port_security else _NONE
+        self._members.setdefault(port.id, []).append(dict.fromkeys(port.security_groups, addresses))
+
+    def touch_router(self, router: Router) -> None:
+        """Note that a router changed."""
+        if router.host:
+            self.touched.add((router.host, router.id))
+
+    def touch_server(self, port: Port) -> None:
+        """Note that the addresses of a port's server changed."""
+        if port.device_owner.startswith("compute:"):
+            self.servers.add(port.device_id)
+
+
+    def moved_groups(self) -> set[str]:
+        """Answer the security groups whose members' addresses changed: those of new and removed ports, and those of which
+        ports told of twice show a difference."""
+        moved: set[str] = set()
+        for seen in self._members.values():
+            first, last = (seen[0] if len(seen) > 1 else {}), seen[-1]
+            moved |= {group_id for group_id in first.keys() | last.keys() if first.get(group_id, _NONE) != last.get(group_id, _NONE)}
+        return moved
 
 
 class Store:
     """The network service's database and settings. `ring` tells a host's agent to look; it must not wait or raise."""
 
     def __init__(self, cells: Cells, clock: Clock, conf: cfg.ConfigOpts, ring: Ring) -> None:
+        self.cells = cells
         self.database = cells.shared
         self.clock = clock
         self.conf = conf
@@ -62,22 +107,52 @@ class Store:
 
         A uniqueness that another transaction took first makes it run again, so that it can find out and say so.
         """
-        def run(session: Session) -> tuple[T, dict[str, int]]:
+        def run(session: Session) -> tuple[T, dict[str, int], set[str], set[str], set[str]]:
             change = Change(session, self.clock.now())
             answer = function(change, *args, **kwargs)
             session.flush()
-            return answer, network_hosts.touch(session, change.touched)
+            moved = change.moved_groups()
+            if moved:
+                security_groups.move_members(session, moved)
+            return answer, network_hosts.touch(session, change.touched), change.servers, change.groups, moved
 
         for _ in range(3):
             try:
-                answer, revisions = self.database.write(run)
+                answer, revisions, servers, changed, moved = self.database.write(run)
             except IntegrityError as error:
                 LOG.info("a change collided with another one and runs again: %s", error.orig)
                 continue
             for host, revision in revisions.items():
                 self._ring(host, revision)
+            self._ring_groups(changed, moved, revisions.keys())
+            for uuid in sorted(servers):
+                self._refresh(uuid)
             return answer
         raise Conflict("Somebody else changes the same thing at the same time; try again.")
+
+    def _ring_groups(self, changed: Collection[str], moved: Collection[str], rung: Collection[str]) -> None:
+        """Ring the hosts which need security groups that changed. They are looked for after the commit: a host which came to
+        need them meanwhile is found then, or else fetches what was committed."""
+        if changed or moved:
+            for host in self.database.fetch(lambda session: security_groups.hosts(session, changed=changed, moved=moved)):
+                if host not in rung:
+                    self._ring(host, 0)
+
+    def _refresh(self, uuid: str) -> None:
+        """Let compute's copy of a server's addresses say what is stored now."""
+        current = self.database.fetch(lambda session: vifs.build(session, ports.of_device(session, uuid)))
+        try:
+            self.cells.of_instance(uuid).write(port_cache.refresh, uuid, current)
+        except NotFound:
+            LOG.debug("instance %s was deleted while its addresses changed", uuid)
+
+    def agents(self) -> list[str]:
+        """Answer the hosts whose network agents live, and are not disabled."""
+        patience = float(self.conf.service_down_time) if "service_down_time" in self.conf else 60.0
+        return sorted({
+            service.host for cell in self.cells for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=patience)
+            if service.up and not service.disabled
+        })
 
     def limits(self, session: Session, project_id: str) -> dict[str, int]:
         """Answer a project's limits of all network resources; -1 is unlimited."""
@@ -86,10 +161,7 @@ class Store:
 
     def usage(self, session: Session, project_id: str) -> dict[str, int]:
         """Answer how many of each network resource a project has."""
-        return {
-            resource: (security_groups if resource.startswith("security_group") else networks).count(session, resource, project_id)
-            for resource in RESOURCES
-        }
+        return {resource: _count(session, resource, project_id) for resource in RESOURCES}
 
     @staticmethod
     def serialize(change: Change, project_id: str) -> None:
@@ -106,9 +178,17 @@ class Store:
         limit = self.limits(change.session, project_id)[resource]
         if limit < 0:
             return
-        counter = security_groups if resource.startswith("security_group") else networks
-        if counter.count(change.session, resource, project_id) + wanted > limit:
+        if _count(change.session, resource, project_id) + wanted > limit:
             raise errors.OverQuota(f"Quota exceeded for resources: ['{resource}'].", overs=(resource,))
+
+
+def _count(session: Session, resource: str, project_id: str) -> int:
+    alone = {"router": routers, "floatingip": floating_ips, "subnetpool": subnet_pools}
+    if resource in alone:
+        return int(alone[resource].count(session, project_id))
+    if resource.startswith("security_group"):
+        return security_groups.count(session, resource, project_id)
+    return networks.count(session, resource, project_id)
 
 
 def is_admin(ctxt: RequestContext) -> bool:
@@ -174,3 +254,25 @@ def visible_group(session: Session, ctxt: RequestContext, group_id: str) -> Secu
     if group is None or not own(ctxt, group.project_id):
         raise errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
     return group
+
+
+def visible_router(session: Session, ctxt: RequestContext, router_id: str, *, lock: bool = False) -> Router:
+    """Answer a router which the caller may see and change. Raises RouterNotFound."""
+    try:
+        router = routers.get(session, router_id, lock=lock)
+    except NotFound:
+        router = None
+    if router is None or not own(ctxt, router.project_id):
+        raise errors.RouterNotFound(f"Router {router_id} could not be found")
+    return router
+
+
+def visible_floating(session: Session, ctxt: RequestContext, floating_id: str, *, lock: bool = False) -> FloatingIp:
+    """Answer a floating address which the caller may see and change. Raises FloatingIPNotFound."""
+    try:
+        found = floating_ips.get(session, floating_id, lock=lock)
+    except NotFound:
+        found = None
+    if found is None or not own(ctxt, found.project_id):
+        raise errors.FloatingIPNotFound(f"Floating IP {floating_id} could not be found")
+    return found

@@ -7,13 +7,14 @@ import uuid
 from typing import Any
 
 from novalike.context import RequestContext
-from novalike.db import networks, ports
+from novalike.db import networks, ports, routers
 from novalike.db.network_listing import Listing
 from novalike.exception import Forbidden
 from novalike.network import errors
-from novalike.network.local import addresses, ranges
+from novalike.network.local import addresses, ranges, subnet_pools
 from novalike.network.local.store import Change, Store, own, visible_network, visible_subnet
 from novalike.objects.network import NetworkSubnet
+from novalike.objects.router import DHCP
 
 MAX_NAME_SERVERS = 5
 MAX_HOST_ROUTES = 20
@@ -45,8 +46,7 @@ class Subnets:
             raise Forbidden("Only administrators may make subnets for other projects.")
         self._store.require(change, values["project_id"], "subnet")
         networks.lock(session, network.id)
-        version = values.setdefault("ip_version", 4)
-        span = ranges.network(values["cidr"], version)
+        version, span = _range(change, ctxt, values)
         values["cidr"] = str(span)
         others = networks.subnets_of(session, [network.id])[network.id]
         clash = ranges.overlapping(span, [other.cidr for other in others])
@@ -88,7 +88,9 @@ class Subnets:
         span = ranges.network(subnet.cidr, subnet.ip_version)
         if changes.get("gateway_ip", FIRST) == FIRST:
             changes.pop("gateway_ip", None)
-        elif changes["gateway_ip"] is not None:
+        else:
+            _check_gateway_unused(change, subnet, changes["gateway_ip"])
+        if changes.get("gateway_ip") is not None:
             changes["gateway_ip"] = ranges.gateway(span, changes["gateway_ip"])
             holder = ports.holder(change.session, subnet_id, changes["gateway_ip"])
             if holder is not None and changes["gateway_ip"] != subnet.gateway_ip:
@@ -101,6 +103,8 @@ class Subnets:
         networks.update_subnet(change.session, subnet_id, changes, change.now)
         addresses.give_servers(change, subnet.network_id)
         change.touch_network(subnet.network_id)
+        for router in routers.by_ids(change.session, routers.attached(change.session, subnet.network_id)):
+            change.touch_router(router)              # name servers and advertisements of IPv6 are told by it
         return networks.get_subnet(change.session, subnet_id)
 
     def delete(self, ctxt: RequestContext, subnet_id: str) -> None:
@@ -113,7 +117,7 @@ class Subnets:
         networks.lock(session, subnet.network_id)
         networks.lock_subnets(session, [subnet_id])
         for port in ports.holders(session, subnet_id):
-            if port.device_owner != addresses.DHCP_OWNER:
+            if port.device_owner != DHCP:
                 raise errors.SubnetInUse(
                     f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from this subnet.",
                 )
@@ -123,6 +127,29 @@ class Subnets:
                 ports.delete(session, [port.id])
         networks.delete_subnet(session, subnet_id)
         change.touch_network(subnet.network_id)
+
+
+def _check_gateway_unused(change: Change, subnet: NetworkSubnet, wanted: str | None) -> None:
+    holder = ports.holder(change.session, subnet.id, subnet.gateway_ip) if subnet.gateway_ip else None
+    if holder is not None and wanted != subnet.gateway_ip:
+        raise errors.GatewayIpInUse(f"Current gateway ip {subnet.gateway_ip} already in use by port {holder}. Unable to update.")
+
+
+def _range(change: Change, ctxt: RequestContext, values: dict[str, Any]) -> tuple[int, ranges.IpNetwork]:
+    """Answer the IP version and the range of a new subnet: the one named, or one cut from a pool."""
+    length, pool_id = values.pop("prefixlen", None), values.get("subnetpool_id")
+    if pool_id is None:
+        if values.get("cidr") is None:
+            raise errors.BadRequest("subnets", "a subnetpool must be specified in the absence of a cidr")
+        version = values.setdefault("ip_version", 4)
+        return version, ranges.network(values["cidr"], version)
+    if length is not None and values.get("cidr") is not None:
+        raise errors.BadRequest("subnets", "cidr and prefixlen must not be supplied together")
+    span = subnet_pools.allocate(
+        change, ctxt, pool_id, values["project_id"], cidr=values.get("cidr"), length=length, version=values.get("ip_version"),
+    )
+    values["ip_version"] = span.version
+    return span.version, span
 
 
 def _check_modes(values: dict[str, Any], span: ranges.IpNetwork) -> None:

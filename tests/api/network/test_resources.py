@@ -33,10 +33,10 @@ def test_discovery(nobody, member) -> None:
     assert {r["collection"] for r in nobody.get("/").json["resources"]} >= {"networks", "ports"}
     aliases = {extension["alias"] for extension in member.get("/extensions").json["extensions"]}
     assert {"security-group", "port-security", "quotas"} <= aliases
-    assert "router" not in aliases
+    assert "trunk" not in aliases
     assert member.get("/extensions/quotas").json["extension"]["alias"] == "quotas"
-    assert member.get("/extensions/router").status == 404
-    assert fault(member.get("/routers")) == (404, "HTTPNotFound")
+    assert member.get("/extensions/trunk").status == 404
+    assert fault(member.get("/trunks")) == (404, "HTTPNotFound")
     assert nobody.get("/networks").status == 401
 
 
