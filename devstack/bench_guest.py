@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack import guest_image, processes
+from devstack.access import let_in
 from devstack.demo import ssh_command, wait_for_ssh
 from devstack.progress import step
 from devstack.settings import STANDARD_PORTS, Settings
@@ -37,6 +38,7 @@ def measure(repeat: int) -> dict[str, Any]:
         flavor = cloud.compute.create_flavor(name="guest", ram=256, vcpus=1, disk=1)
         network = cloud.network.create_network(name="guest")
         cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.78.0.0/24")
+        let_in(cloud)
         _key(cloud, stack.state)
         connection = libvirt.open(_uri(stack))
         found: dict[str, Any] = {}

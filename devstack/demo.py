@@ -18,6 +18,7 @@ from rich.text import Text
 
 from devstack import guest_image
 from devstack import settings as settings_module
+from devstack.access import let_in
 from devstack.guest_image import GuestImage
 from devstack.progress import step
 from devstack.settings import Settings
@@ -74,6 +75,8 @@ def boot(cloud: Any, stack: Stack, image: GuestImage | None) -> Any:
         if network is None:
             network = cloud.network.create_network(name=NAME)
             cloud.network.create_subnet(network_id=network.id, name=NAME, ip_version=4, cidr="10.77.0.0/24", dns_nameservers=["10.77.0.1"])
+    with step("SSH and ping in the default security group"):
+        let_in(cloud)
     server = cloud.compute.find_server(NAME)
     if server is not None:
         return again(cloud, server.id)

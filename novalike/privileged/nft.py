@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 from typing import Any
 
@@ -12,6 +13,7 @@ from novalike.privileged import namespaces
 
 LOG = logging.getLogger(__name__)
 TIMEOUT = 30
+_BRIDGED = "/proc/sys/net/bridge"
 
 
 def show(family: str, table: str, *, namespace: str | None = None) -> list[dict[str, Any]] | None:
@@ -35,6 +37,19 @@ def apply(script: str, *, namespace: str | None = None) -> None:
 def delete(family: str, table: str, *, namespace: str | None = None) -> None:
     """Remove a table. Fine when there is none."""
     apply(f"add table {family} {table}\ndelete table {family} {table}\n", namespace=namespace)
+
+
+def require_bridged() -> None:
+    """Make sure that the kernel can hand bridged packets to connection tracking. Raises NovalikeError."""
+    if os.path.isdir(_BRIDGED):
+        return
+    _run(["modprobe", "br_netfilter"])
+    if not os.path.isdir(_BRIDGED):
+        raise NovalikeError("This kernel cannot track connections across bridges: it has no br_netfilter.")
+    # It was us who brought this, and only for our own bridges, which say so each by itself.
+    for name in ("arptables", "iptables", "ip6tables"):
+        with open(f"{_BRIDGED}/bridge-nf-call-{name}", "w") as file:
+            file.write("0")
 
 
 def _run(command: list[str], text: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.access import let_in
 from devstack.guest_image import GuestImage
 from tests.live.clouds import Cloud, measured
 
@@ -83,6 +84,7 @@ def worlds(cloud: Cloud, guest: GuestImage, folder: Path) -> Iterator[World]:
     key = folder / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     sdk.compute.create_keypair(name="guests", public_key=key.with_suffix(".pub").read_text().strip())
+    let_in(sdk)
     flavor = sdk.compute.create_flavor(name="guest", ram=128, vcpus=1, disk=1)
     network = sdk.network.create_network(name="guests")
     sdk.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.66.0.0/24")

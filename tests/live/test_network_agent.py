@@ -27,12 +27,24 @@ import pytest
 
 from novalike.agents.network import names
 from novalike.agents.network.metadata import signature
-from novalike.objects.network_state import DesiredNetwork, DesiredNetworks, DesiredPort, DesiredSubnet
+from novalike.objects.network_state import (
+    DesiredGroup,
+    DesiredMembers,
+    DesiredNetwork,
+    DesiredNetworks,
+    DesiredPort,
+    DesiredRule,
+    DesiredSubnet,
+)
 from novalike.objects.secret import Secret
 from novalike.privileged import namespaces
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 SECRET = "swordfish"
+#: The security group of ports which are given none: everything may pass.
+OPEN = DesiredGroup(id="0" * 36, revision=1, rules=tuple(
+    DesiredRule(direction=direction, version=version) for direction in ("ingress", "egress") for version in (4, 6)
+))
 AGENT = Path(__file__).parent / "network_agent_process.py"
 
 
@@ -64,6 +76,8 @@ class Lab:
             "metadata_port": 8775, "linger": 0.0,
         }
         self.networks: dict[str, DesiredNetwork] = {}
+        self.groups: dict[str, DesiredGroup] = {OPEN.id: OPEN}
+        self.members: dict[str, DesiredMembers] = {}
         self.revision = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.guests: list[str] = []
@@ -81,13 +95,14 @@ class Lab:
         mac = "fa:16:3e:" + ":".join(port_id[i:i + 2] for i in (0, 2, 4))
         return DesiredPort(**{
             "id": port_id, "tap": f"tap{port_id[:11]}", "mac": mac, "addresses": ((network.subnets[0].id, address),),
-            "hostname": f"guest-{address.rpartition('.')[2]}", "device_id": str(uuid.uuid4()), "project_id": "p" * 32, **values,
+            "hostname": f"guest-{address.rpartition('.')[2]}", "device_id": str(uuid.uuid4()), "project_id": "p" * 32,
+            "groups": (OPEN.id,), **values,
         })
 
     def want(self, *networks: DesiredNetwork) -> None:
         self.networks = {network.id: network for network in networks}
         self.revision += 1
-        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks))
+        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks), groups=tuple(self.groups.values()), members=tuple(self.members.values()))
         target = self.folder / "desired.json"
         (self.folder / "new.json").write_text(json.dumps(asdict(answer)))
         (self.folder / "new.json").replace(target)

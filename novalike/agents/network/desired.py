@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from novalike.objects.network_state import DesiredNetwork, DesiredNetworks, DesiredPort
+from novalike.objects.network_state import (
+    DesiredGroup,
+    DesiredMembers,
+    DesiredNetwork,
+    DesiredNetworks,
+    DesiredPort,
+    KnownGroups,
+)
 
 
 class Desired:
-    """The host's networks by id, kept up to date by whole answers and by changes."""
+    """The host's networks and security groups by id, kept up to date by whole answers and by changes."""
 
     def __init__(self) -> None:
         self.revision = 0
         self.networks: dict[str, DesiredNetwork] = {}
+        self.groups: dict[str, DesiredGroup] = {}
+        self.members: dict[str, DesiredMembers] = {}     # of the groups which rules of `groups` name
+
+    def known(self) -> KnownGroups:
+        """Answer what need not be told again of security groups."""
+        return KnownGroups(
+            rules={group.id: group.revision for group in self.groups.values()},
+            members={group.id: group.revision for group in self.members.values()},
+        )
 
     def take(self, answer: DesiredNetworks) -> tuple[set[str], set[str]]:
         """Apply an answer; tell which networks are new or different, and which are not wanted any more."""
@@ -22,8 +38,18 @@ class Desired:
         for network_id in gone:
             del self.networks[network_id]
         self.networks.update(fresh)
+        self._take_groups(answer)
         self.revision = answer.revision
         return changed, gone
+
+    def _take_groups(self, answer: DesiredNetworks) -> None:
+        """Groups which no port here is in, and members of groups which no rule here names, are forgotten."""
+        groups = ({} if answer.full else self.groups) | {group.id: group for group in answer.groups}
+        members = ({} if answer.full else self.members) | {group.id: group for group in answer.members}
+        used = {group_id for network in self.networks.values() for port in network.ports for group_id in port.groups}
+        self.groups = {group_id: group for group_id, group in groups.items() if group_id in used}
+        named = {rule.group for group in self.groups.values() for rule in group.rules if rule.group}
+        self.members = {group_id: group for group_id, group in members.items() if group_id in named}
 
     def port_at(self, network_id: str, address: str) -> DesiredPort | None:
         """Answer the port of a network which has an address."""

@@ -11,7 +11,7 @@ from novalike.agents.network import names
 from novalike.agents.network.bridges import Bridges
 from novalike.agents.network.desired import Desired, frame
 from novalike.agents.network.dhcp import Dhcp
-from novalike.agents.network.guard import Guard
+from novalike.agents.network.firewall import Firewall
 from novalike.agents.network.metadata import MetadataProxies
 from novalike.agents.network.outside import Outside
 from novalike.agents.network.ownership import Ownership, Survey
@@ -50,7 +50,7 @@ class LinuxHost:
         self._outside = Outside(
             self._ownership, transit=settings.transit_range, nat=settings.nat, host_access=settings.host_access,
         )
-        self._guard = Guard(self._ownership.owner)
+        self._firewall = Firewall(self._ownership.owner)
         self._metadata = MetadataProxies(
             host=settings.metadata_host, port=settings.metadata_port, path=settings.metadata_path,
             secret=Secret(conf.neutron.metadata_proxy_shared_secret), find_port=desired.port_at,
@@ -71,7 +71,7 @@ class LinuxHost:
         be, and remove what was surveyed and is nobody's. Answers False when something failed: it was logged, and is to be
         tried again."""
         wanted = list(self._desired.networks.values())
-        done = self._try("the guard", self._guard.ensure, wanted, thorough=thorough)
+        done = self._try("port security", self._secure, wanted, thorough)
         if thorough and wanted:
             done &= self._try("address translation", self._outside.ensure_host)
         for network in wanted:
@@ -83,6 +83,11 @@ class LinuxHost:
         if thorough:
             done &= self._try("leftovers", self._clean)
         return done
+
+    def _secure(self, wanted: Collection[DesiredNetwork], thorough: bool) -> None:
+        started = self._clock.monotonic()
+        if self._firewall.ensure(wanted, self._desired.groups, self._desired.members, thorough=thorough):
+            LOG.info("port security changed in %.3f s", self._clock.monotonic() - started)
 
     def _try(self, what: str, function: Callable[..., object], *args: object, **kwargs: object) -> bool:
         try:
@@ -101,6 +106,7 @@ class LinuxHost:
                 self._outside.ensure_host()
             self._made.pop(network.id, None)
             fresh = self._bridges.ensure(network)
+            self._firewall.track(network.bridge)
             self._outside.ensure_namespace(network, namespace)
         self._dhcp.ensure(network, namespace, restart=fresh)
         self._metadata.ensure(network.id, namespace, reopen=fresh)
@@ -125,7 +131,7 @@ class LinuxHost:
             done &= self._remove(short)
         if not kept:
             self._outside.remove_host()
-            self._guard.remove()
+            self._firewall.remove()
         self._tell({name for short, found in self._surveyed.unknown.items() if short not in kept for name in found})
         return done
 
@@ -144,7 +150,7 @@ class LinuxHost:
         self._told = unknown
         if not unknown and self._old_tables:         # nothing is left that they could be for
             self._outside.remove_ownerless()
-            self._guard.remove_ownerless()
+            self._firewall.remove_ownerless()
             self._old_tables = False
 
     def remove(self) -> bool:
@@ -155,7 +161,7 @@ class LinuxHost:
         for short in sorted(self._surveyed.own):
             done &= self._try(f"network {short}...", self._remove, short, taps=True)
         done &= self._try("address translation", self._outside.remove_host)
-        done &= self._try("the guard", self._guard.remove)
+        done &= self._try("port security", self._firewall.remove)
         for owner, others in sorted(self._surveyed.others.items()):
             LOG.info("left alone: %d networks of network agent %s (%s)", len(others), owner, ", ".join(sorted(others)))
         self._tell({name for found in self._surveyed.unknown.values() for name in found})

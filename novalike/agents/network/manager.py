@@ -35,8 +35,6 @@ class NetworkAgentManager:
         hands: Host = LinuxHost(conf, clock, desired) if conf.network.agent_driver == "linux" else NoHost()
         if isinstance(hands, NoHost):
             LOG.warning("[network] agent_driver is none: ports are given addresses, and no network is made on this host")
-        else:
-            LOG.warning("security groups are stored but not enforced: only spoofed addresses are dropped")
         self.worker = Worker(host, conductor, desired, hands, clock)
         self.endpoints = (Ring(self.worker),)
         self.periodics = (

@@ -32,7 +32,8 @@ class Outside:
         if not self._on:
             return
         namespaces.set_sysctl({"ipv4/ip_forward": "1"})
-        rules = f'    ip saddr {self._transit} oifname != "{names.OUTER}*" masquerade\n' if self._nat else ""
+        # What crosses a bridge comes by here too (br_netfilter), and must arrive as it was sent.
+        rules = f'    ip saddr {self._transit} oifname != "{names.OUTER}*" oifname != "{names.BRIDGE}*" masquerade\n' if self._nat else ""
         self._ensure(self._table, None, (
             f"  chain postrouting {{\n    type nat hook postrouting priority 100; policy accept;\n{rules}  }}\n"
             # The host has routes to several networks, maybe of several clouds; it must not become a way from one to another.

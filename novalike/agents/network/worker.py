@@ -107,7 +107,10 @@ class Worker:
         try:
             if whole:
                 self._hands.survey()
-            document = self._conductor.network(service_context(), host=self._host, since=0 if whole else self._desired.revision)
+            document = self._conductor.network(
+                service_context(), host=self._host, since=0 if whole else self._desired.revision,
+                known=None if whole else self._desired.known(),
+            )
             answer = serializer.load(DesiredNetworks, document)
         except (NovalikeError, serializer.WireError) as error:
             LOG.warning("the desired state of this host's networks could not be fetched: %s", error)

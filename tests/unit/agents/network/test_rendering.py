@@ -6,11 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from novalike.agents.network import dhcp, guard, names
+from novalike.agents.network import dhcp, names
 from novalike.agents.network.desired import Desired
 from novalike.agents.network.ownership import Ownership, owner_of
 from novalike.exception import NovalikeError
-from novalike.objects.network_state import DesiredNetwork, DesiredNetworks, DesiredPort, DesiredSubnet
+from novalike.objects.network_state import (
+    DesiredGroup,
+    DesiredMembers,
+    DesiredNetwork,
+    DesiredNetworks,
+    DesiredPort,
+    DesiredRule,
+    DesiredSubnet,
+    KnownGroups,
+)
 
 NETWORK_ID = "0a1b2c3d-4e5f-4000-8000-000000000001"
 SUBNET = DesiredSubnet(id="s", cidr="10.0.0.0/24", gateway="10.0.0.1", server="10.0.0.1", routes=(("10.9.0.0/16", "10.0.0.9"),))
@@ -104,14 +113,19 @@ def test_loopback_resolvers_are_left_out(tmp_path) -> None:
     assert dhcp.resolvers(f"{tmp_path}/resolv.conf") == ("192.0.2.1",)
 
 
-def test_the_guard_lets_a_port_use_its_own_addresses_and_pairs_only() -> None:
-    paired = replace(PORT, pairs=(("10.0.0.128/25", ""), ("10.0.0.5", "fa:16:3e:aa:aa:aa")))
-    open_port = replace(PORT, tap="tap1", guarded=False)
-    elements = guard.render([replace(NETWORK, ports=(paired, open_port))])
-    assert elements == {
-        "taps": {'"tap0"'}, "macs": {'"tap0" . fa:16:3e:00:00:01', '"tap0" . fa:16:3e:aa:aa:aa'},
-        "addresses": {'"tap0" . 10.0.0.5', '"tap0" . 10.0.0.128/25'}, "addresses6": set(),
-    }
+def test_security_groups_are_taken_by_revision_and_forgotten_when_no_port_is_in_them() -> None:
+    desired = Desired()
+    group = DesiredGroup(id="g", revision=3, rules=(DesiredRule(direction="ingress", group="r"),))
+    members = DesiredMembers(id="r", revision=7, addresses=("10.0.0.9",))
+    inside = replace(NETWORK, ports=(replace(PORT, groups=("g",)),))
+    desired.take(DesiredNetworks(revision=1, full=True, networks=(inside,), groups=(group,), members=(members,)))
+    assert desired.known() == KnownGroups(rules={"g": 3}, members={"r": 7})
+    desired.take(DesiredNetworks(revision=1, full=False, members=(replace(members, revision=8),)))
+    assert desired.known() == KnownGroups(rules={"g": 3}, members={"r": 8})
+    desired.take(DesiredNetworks(revision=1, full=False, groups=(replace(group, revision=4, rules=()),)))
+    assert desired.known() == KnownGroups(rules={"g": 4}), "no rule names it any more"
+    desired.take(DesiredNetworks(revision=2, full=False, networks=(NETWORK,)))
+    assert desired.known() == KnownGroups()
 
 
 def test_answers_are_taken_whole_or_as_changes() -> None:

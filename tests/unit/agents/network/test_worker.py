@@ -24,7 +24,7 @@ class Conductor:
         self.asked: list[int] = []
         self.answers: list[Any] = []
 
-    def network(self, ctxt: RequestContext, *, host: str, since: int) -> Any:
+    def network(self, ctxt: RequestContext, *, host: str, since: int, known: Any = None) -> Any:
         self.asked.append(since)
         answer = self.answers.pop(0) if self.answers else DesiredNetworks(revision=len(self.asked), full=since == 0)
         if isinstance(answer, Exception):
