@@ -337,7 +337,10 @@ class Engine:
         overdue = overdue or (waiting and job.step.hopeless(job))
         if waiting and not overdue:
             job.cell.write(tasks.postpone, job.task, self._world.owner, wake_in=RESEND)
-            (job.step.send_undo if job.undoing else job.step.send)(job, job.fence)
+            if job.undoing:
+                job.step.send_undo(job, job.fence)
+            else:
+                self._send(job)
         elif job.undoing:
             if overdue:
                 job.step.undo_overdue(job)
@@ -388,7 +391,7 @@ class Engine:
             if isinstance(answer, Wait):
                 job.journal.step_begins(job.step)
                 self._save(job, waiting_host=answer.host, wake_in=RESEND, deadline=job.step.wait_deadline(job))
-                job.step.send(job, job.fence)
+                self._send(job)
                 return
             if isinstance(answer, Again):
                 if self._save_for_again(job, answer, deadline=None):
@@ -399,6 +402,20 @@ class Engine:
                 self._finish(job)
                 return
             job.step = job.kind.steps[job.kind.steps.index(job.step) + 1]
+
+    def _send(self, job: Job[Any]) -> None:
+        """Order the waiting step's host. An order which cannot be made (its image is gone) counts as one which the host refused,
+        though an earlier copy of it may have got there and left something."""
+        try:
+            job.step.send(job, job.fence)
+        except (Fenced, Unavailable):
+            raise
+        except NovalikeError as error:
+            LOG.warning("task %s (%s, step %s): no order for it: %s", job.task.id, job.kind.kind, job.step.name, error)
+            self.report(job.cell, Outcome(
+                fence=job.fence, host=job.task.waiting_host or "", error=str(error), details=error.details, retry=False,
+                dirty=True,
+            ))
 
     def _save_for_again(self, job: Job[Any], again: Again, *, deadline: int | None) -> bool:
         """Save a job whose step is to run again; answer whether that is later, and the job out of our hands."""

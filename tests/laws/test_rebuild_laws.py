@@ -226,6 +226,26 @@ def test_an_image_which_the_host_cannot_run_is_refused_before_anything_is_touche
     cloud.close()
 
 
+def test_an_image_which_vanishes_before_its_order_is_made_ends_it_at_once(tmp_path, caplog):
+    cloud = SimulatedCloud(tmp_path)
+    uuid = booted(cloud)
+    get = cloud.images.get
+
+    def get_once(ctxt, image_id):
+        found = get(ctxt, image_id)
+        del cloud.images.images[image_id]
+        return found
+    cloud.images.get = get_once                  # the check still finds it
+    ask(cloud, uuid)
+    cloud.deliver()                              # no time passes
+    stories.check(cloud, uuid, "its image is gone")
+    is_old(cloud, uuid)
+    assert cloud.server(uuid).fault.message == f"Image {NEW_IMAGE} could not be found."
+    assert cloud.server(uuid).vm_state == "active"
+    assert "unexpectedly" not in caplog.text
+    cloud.close()
+
+
 def lost(interface):
     raise Unavailable("no answer")
 

@@ -219,9 +219,14 @@ class Disks:
 
     def clean_images(self, *, unused_for: float) -> int:
         """Remove images of the cache on which no disk of any folder here is based, and which nobody asked for in so many
-        seconds; answer how many.
+        seconds; answer how many: none when folders came, went or were renamed while this looked.
         """
-        return self._images.clean(used=self._bases(), unused_for=unused_for)
+        before = os.stat(self.instances_path).st_mtime_ns
+        bases = self._bases()
+        if os.stat(self.instances_path).st_mtime_ns != before:     # a disk which was moved meanwhile may have been overlooked
+            LOG.info("Images are kept until the next look: servers' folders changed during this one")
+            return 0
+        return self._images.clean(used=bases, unused_for=unused_for)
 
     def _bases(self) -> set[str]:
         """Answer the files on which disks are based, of servers and of whatever else lies beside them (copies, disks put aside)."""

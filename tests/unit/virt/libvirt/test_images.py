@@ -204,16 +204,43 @@ def test_asking_for_an_image_keeps_it(server, cache, tmp_path):
     assert cache.clean(used=(), unused_for=4000) == 0
 
 
-@pytest.mark.parametrize("folder", ["11111111-1111-4111-8111-111111111111", "11111111-1111-4111-8111-111111111111_resize", "snapshots/server/image"])
-def test_a_disk_keeps_its_base_wherever_it_lies(server, cache, tmp_path, folder):
+SERVER = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize("file", [
+    *(f"{SERVER}{suffix}/disk" for suffix in ("", "_resize", "_incoming", "_new", "_old")), f"{SERVER}/disk.rescue", "snapshots/server/image/delta",
+])
+def test_a_disk_keeps_its_base_wherever_it_lies(server, cache, tmp_path, file):
     disks = Disks(str(tmp_path), cache, cow=True)
     based, other = cache.ensure(server.add("base", BYTES)), cache.ensure(server.add("other", BYTES))
-    (tmp_path / folder).mkdir(parents=True)
-    qemu_img.create(str(tmp_path / folder / "disk"), size=4 * MIB, backing=based.path, backing_format="raw")
+    (tmp_path / file).parent.mkdir(parents=True)
+    qemu_img.create(str(tmp_path / file), size=4 * MIB, backing=based.path, backing_format="raw")
     aged(tmp_path / "_base", 5000)
     assert disks.clean_images(unused_for=4000) == 1
     assert os.path.exists(based.path)
     assert not os.path.exists(other.path)
+
+
+class MovesAServer(ImageCache):
+    """While somebody looks through the folders, a server is resized."""
+
+    def is_at(self, folder):
+        own = os.path.join(folder, SERVER)
+        if os.path.exists(own):
+            os.rename(own, f"{own}_resize")
+        return super().is_at(folder)
+
+
+def test_a_disk_which_moves_while_bases_are_sought_keeps_its_own(server, tmp_path):
+    cache = MovesAServer(str(tmp_path / "_base"), force_raw=True, timeout=5, clock=Clock())
+    disks = Disks(str(tmp_path), cache, cow=True)
+    image = cache.ensure(server.add("base", BYTES))
+    (tmp_path / SERVER).mkdir()
+    qemu_img.create(str(tmp_path / SERVER / "disk"), size=4 * MIB, backing=image.path, backing_format="raw")
+    aged(tmp_path / "_base", 5000)
+    assert disks.clean_images(unused_for=4000) == 0
+    assert os.path.exists(image.path)
+    assert disks.clean_images(unused_for=4000) == 0
 
 
 def test_the_base_of_a_disk_is_read_from_its_header(tmp_path):
