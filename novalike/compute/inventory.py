@@ -14,6 +14,7 @@ from novalike.compute.monitors import Monitors
 from novalike.compute.provider_config import Declared
 from novalike.context import RequestContext
 from novalike.exception import Invalid
+from novalike.hardware.offer import offer
 from novalike.objects.host import HostUsage, Inventory
 from novalike.rpc.compute import Build, Host
 
@@ -38,7 +39,10 @@ class HostInventory:
     def collect(self) -> Inventory:
         """Answer what the driver has found, with what the operator reserves and over-commits."""
         conf = self._host.conf
-        found = self._host.driver.inventory()
+        found = offer(
+            self._host.driver.inventory(), shared_set=conf.compute.cpu_shared_set, dedicated_set=conf.compute.cpu_dedicated_set,
+            reserved_pages=conf.reserved_huge_pages, device_spec=conf.pci.device_spec,
+        )
         connector = {
             "ip": conf.my_block_storage_ip or conf.my_ip, "host": self._host.name, "platform": os.uname().machine, "os_type": "linux",
             **found.connector,

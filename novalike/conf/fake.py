@@ -10,6 +10,16 @@ OPTIONS = [
     cfg.IntOpt("local_gb", default=600000, min=0, help="Disk of the pretended host, in GiB."),
     cfg.StrOpt("architecture", default="x86_64", help="CPU architecture of the pretended host."),
     cfg.ListOpt("traits", default=[], help="Traits (os-traits names or CUSTOM_*) which the pretended host has besides its own."),
+    cfg.MultiStrOpt(
+        "numa_cell", default=[],
+        help="A NUMA cell of the pretended host, such as: cpus=0-7 memory_mb=16384 threads=2 socket=0 pages=2048:512;1048576:4 (sizes "
+             "in KiB, and how many). Once for each cell. Without any, servers which want cells or CPUs of their own find none.",
+    ),
+    cfg.MultiStrOpt(
+        "pci_device", default=[],
+        help="A PCI device of the pretended host, such as: address=0000:81:00.1 vendor_id=8086 product_id=1520 numa_node=0 "
+             "type=type-VF parent=0000:80:00.0. [pci]device_spec says which are offered.",
+    ),
     cfg.BoolOpt(
         "strict", default=False,
         help="Refuse guests beyond vcpus and memory_mb times the allocation ratios and beyond local_gb, as a last check that "

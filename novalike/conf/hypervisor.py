@@ -18,6 +18,10 @@ OPTIONS = [
     cfg.IntOpt("reserved_host_cpus", default=0, min=0, help="CPUs kept for the host itself."),
     cfg.IntOpt("reserved_host_memory_mb", default=512, min=0, help="Memory kept for the host itself, in MiB."),
     cfg.IntOpt("reserved_host_disk_mb", default=0, min=0, help="Disk kept for the host itself, in MiB."),
+    cfg.MultiStrOpt(
+        "reserved_huge_pages", default=[],
+        help="Memory pages kept for the host itself, such as node:0,size:2048,count:64 (size in KiB). May be given many times.",
+    ),
     cfg.ListOpt(
         "compute_monitors", default=[],
         help="What this host measures of itself for MetricsFilter and MetricsWeigher: cpu.virt_driver. Told with its usage, every "

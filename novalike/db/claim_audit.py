@@ -182,7 +182,8 @@ def _should(server: Server) -> dict[str, Held]:
 
 
 def _holding(host: str, node: str, flavor: Flavor, group: str | None, hardware: Hardware | None) -> Held:
-    return Held(host, node, demand(flavor), group, hardware, demand(flavor, root_volume=True))
+    amounts, without_root = (demand(flavor, root_volume=volume, hardware=hardware) for volume in (False, True))
+    return Held(host, node, amounts, group, hardware, without_root)
 
 
 def _words(amounts: Amounts) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from novalike.hardware import wishes
 from novalike.objects.flavor import Flavor
+from novalike.objects.hardware import Hardware
 from novalike.objects.host import Inventory
 
 LOG = logging.getLogger(__name__)
@@ -107,11 +108,16 @@ class Shortage:
     missing: int
 
 
-def demand(flavor: Flavor, *, root_volume: bool = False) -> Amounts:
+def demand(flavor: Flavor, *, root_volume: bool = False, hardware: Hardware | None = None) -> Amounts:
     """Answer what a server of this flavor takes of a host. Swap counts as disk, rounded up; a root volume takes none.
 
-    Extra specs `resources:VCPU`, `resources:MEMORY_MB` and `resources:DISK_GB` replace the flavor's own amounts.
+    Extra specs `resources:VCPU`, `resources:MEMORY_MB` and `resources:DISK_GB` replace the flavor's own amounts. CPUs of its own
+    in `hardware`, which was granted, are no VCPU but PCPU. (Before, the scheduler's spec says the same by its flavor.)
     """
+    dedicated = sum(len(cell.pins) for cell in hardware.cells) if hardware is not None else 0
+    if hardware is not None and dedicated:
+        own_cpus = {"resources:VCPU": str(flavor.vcpus - dedicated), "resources:PCPU": str(dedicated + len(hardware.emulator_cpus))}
+        flavor = replace(flavor, extra_specs={**flavor.extra_specs, **own_cpus})
     disk = flavor.ephemeral_gb + -(-flavor.swap_mb // 1024) + (0 if root_volume else flavor.root_gb)
     wanted = wishes.resources(flavor.extra_specs)
     if not wanted:

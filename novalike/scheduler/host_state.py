@@ -10,6 +10,7 @@ from novalike.hardware.capacity import Amounts, Capacity, Ratios
 from novalike.objects.host import Inventory
 
 NOTHING = Amounts()
+ONCE = Ratios(1.0, 1.0, 1.0)
 #: What a filter or weigher may need beyond what every host's state has: only what some plugin in use names is read.
 IO_OPS, METRICS, FLAVORS, IMAGE_PROPERTIES, HINTED_HOSTS = "io_ops", "metrics", "flavors", "image_properties", "hinted_hosts"
 
@@ -33,7 +34,7 @@ class HostState:
     inventory: Inventory
     capacity: Capacity
     used: Amounts = NOTHING
-    ratios: Ratios = Ratios()
+    ratios: Ratios = ONCE
     free: fitting.Free = fitting.NOTHING         # NUMA cells and PCI devices
     instances: int = 0
     build_failures: int = 0

@@ -56,7 +56,7 @@ def move(cloud: SimulatedCloud, uuid: str, *, flavor=LARGE, stay: bool = False) 
         migration_uuid=migration, source_host=server.host, new_flavor=flavor, same_host_allowed=stay, auto_disk_config=False,
         departure=Departure(
             host=server.host, node=server.node, availability_zone=server.availability_zone, vm_state=server.vm_state,
-            flavor=server.flavor, auto_disk_config=server.auto_disk_config,
+            flavor=server.flavor, auto_disk_config=server.auto_disk_config, hardware=server.hardware,
         ),
     )
     kind = "migration" if flavor == server.flavor else "resize"

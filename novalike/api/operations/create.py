@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from novalike.api.operations import disks, images, names, notices, once, quotas, server_groups, zones
+from novalike.api.operations import disks, hardware, images, names, notices, once, quotas, server_groups, zones
 from novalike.api.operations.disks import RequestedDisk
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -158,6 +158,7 @@ class Creator:
         disks.refuse_volumes(request.disks)
         image = images.bootable(services.images, ctxt, request.image_id)
         images.check_fit(image, flavor, zero_disk_allowed=request.zero_disk_allowed)
+        hardware.check(services, flavor, image.properties)
         destination = zones.parse(request.availability_zone or services.conf.default_schedule_zone)
         zones.check(services, cell, destination)
         zones.check_host(services, cell, request.requested_host, request.requested_node)

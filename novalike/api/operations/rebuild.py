@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from novalike.api.operations import durable, images, names, quotas, sealing
+from novalike.api.operations import durable, hardware, images, names, quotas, sealing
 from novalike.api.operations.create import check_files, check_metadata_count, keypair_of
 from novalike.api.operations.server_images import is_volume_backed
 from novalike.api.services import ApiServices
@@ -60,6 +60,7 @@ def rebuild(
     check_metadata_count(len(request.changes.get("metadata", {})), limits)
     check_files(request.files, limits)
     images.check_fit(image, instance.flavor, zero_disk_allowed=request.zero_disk_allowed)
+    hardware.check_rebuild(services, instance.flavor, instance.image_properties, image.properties)
     changes = {**_of_image(instance, image), **request.changes, **_disk_config(image, request.auto_disk_config)}
     if request.key:
         changes |= {

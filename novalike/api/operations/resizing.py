@@ -7,7 +7,7 @@ import uuid as uuid_module
 
 from sqlalchemy.orm import Session
 
-from novalike.api.operations import images, notices, quotas, zones
+from novalike.api.operations import hardware, images, notices, quotas, zones
 from novalike.api.operations.create import caller_of
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
@@ -99,6 +99,7 @@ def _check_flavor(services: ApiServices, ctxt: RequestContext, instance: Instanc
         raise Invalid("When resizing, instances must change flavor!")
     if flavor.disabled:
         raise Invalid(f"Flavor {flavor_id[:255]} could not be found.")
+    hardware.check(services, flavor, instance.image_properties)
     local_root = bool(instance.image_ref)        # else it is a volume
     if local_root and old.root_gb and not flavor.root_gb:
         raise Invalid("Server disk was unable to be resized because: Resize to zero disk flavor is not allowed.")

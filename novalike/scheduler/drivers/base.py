@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
+from novalike.scheduler.filters.numa_topology import NUMATopologyFilter, PciPassthroughFilter
 from novalike.scheduler.filters.resources import ResourcesFilter, TraitsFilter
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.options import Options
@@ -39,8 +40,11 @@ class Driver:
         return select(spec, hosts, self.filters, self.weighers, seed, self.options)
 
 
+_NECESSARY: tuple[type[Filter], ...] = (ResourcesFilter, TraitsFilter, PciPassthroughFilter, NUMATopologyFilter)
+
+
 def with_necessary(filters: Iterable[Filter], options: Options) -> tuple[Filter, ...]:
     """Answer filters and, behind them, those which are asked always; a filter which was enabled stays where it is."""
     chosen = tuple(filters)
     present = {type(one) for one in chosen}
-    return chosen + tuple(kind(options) for kind in (ResourcesFilter, TraitsFilter) if kind not in present)
+    return chosen + tuple(kind(options) for kind in _NECESSARY if kind not in present)

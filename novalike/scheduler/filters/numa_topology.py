@@ -33,10 +33,6 @@ class _HardwareFilter(Filter):
         answer = fit(wish, host.free, host.ratios)
         return answer.reason if isinstance(answer, Misfit) else None
 
-    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
-        """Answer that nobody is rejected who wants nothing; others are asked host by host."""
-        return () if self.wish(spec) is None else None
-
     def remedy(self, spec: RequestSpec, host: HostState) -> str | None:
         """Answer the first of some lesser wishes which this host would have granted."""
         wish = self.wish(spec)
@@ -52,6 +48,10 @@ class NUMATopologyFilter(_HardwareFilter):
         """Answer the whole wish, if it is about cells at all: devices have to be near them."""
         return spec.hardware if spec.hardware is not None and spec.hardware.cells else None
 
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer that nobody is rejected who wants nothing; others are asked host by host."""
+        return () if self.wish(spec) is None else None
+
 
 class PciPassthroughFilter(_HardwareFilter):
     """Passes hosts with enough free PCI devices of the flavor's aliases, wherever they are."""
@@ -59,6 +59,10 @@ class PciPassthroughFilter(_HardwareFilter):
     def wish(self, spec: RequestSpec) -> HardwareWish | None:
         """Answer what the server wants of devices."""
         return HardwareWish(devices=spec.hardware.devices) if spec.hardware is not None and spec.hardware.devices else None
+
+    def reject_columns(self, spec: RequestSpec, hosts: Columns) -> Iterable[Rejected] | None:
+        """Answer that nobody is rejected who wants nothing; others are asked host by host."""
+        return () if self.wish(spec) is None else None
 
 
 def lesser(wish: HardwareWish) -> Iterator[tuple[str, HardwareWish]]:

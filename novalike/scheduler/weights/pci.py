@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.weights.base import Weigher
+
+if TYPE_CHECKING:
+    from novalike.scheduler.columns import Columns, Numbers
 
 
 class PCIWeigher(Weigher):
@@ -14,4 +19,12 @@ class PCIWeigher(Weigher):
 
     def weigh(self, spec: RequestSpec, host: HostState) -> float:
         """Answer how few devices are free."""
-        return -host.free.devices
+        return -_free(host)
+
+    def weigh_columns(self, spec: RequestSpec, hosts: Columns) -> Numbers | float | None:
+        """Answer the same for all hosts at once."""
+        return -hosts.numbers(_free)
+
+
+def _free(host: HostState) -> int:
+    return host.free.devices

@@ -11,11 +11,14 @@ from oslo_config import cfg
 from novalike.clock import Clock
 from novalike.exception import NotFound
 from novalike.objects.block_device import BlockDevice
+from novalike.objects.hardware import Hardware
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
 from novalike.objects.states import PowerState
+from novalike.rpc import serializer
 from novalike.virt.driver import Guest, PowerListener, SpawnRequest
+from novalike.virt.fake import hardware
 from novalike.virt.fake.faults import Fault, Faults, parse
 from novalike.virt.fake.hypervisor import FakeGuest, FakeHypervisor
 
@@ -76,7 +79,7 @@ class FakeCore:
                 "topology": {"sockets": 1, "cores": options.vcpus, "threads": 1},
             },
             supported=((options.architecture, "fake", "hvm"), (options.architecture, "fake", "exe")),
-            traits=(*TRAITS, *options.traits),
+            traits=(*TRAITS, *options.traits), cells=hardware.cells(options.numa_cell), devices=hardware.devices(options.pci_device),
         )
 
     def usage(self) -> HostUsage:
@@ -209,6 +212,7 @@ class FakeCore:
                 "uuid": instance.uuid, "display_name": instance.display_name, "hostname": instance.hostname,
                 "metadata": dict(instance.metadata), "vcpus": instance.flavor.vcpus, "memory_mb": instance.flavor.memory_mb,
                 "disk_gb": instance.flavor.root_gb + instance.flavor.ephemeral_gb, "macs": [vif.mac for vif in request.vifs],
+                "hardware": serializer.dump(Hardware, instance.hardware) if instance.hardware is not None else None,
                 "volumes": volume_facts(request.block_devices),
                 "agent": instance.image_properties.get("hw_qemu_guest_agent", "").lower() in {"yes", "true", "1", "on"},
             },

@@ -22,7 +22,18 @@ from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.network_info import Vif
 from novalike.objects.states import PowerState
 from novalike.virt.driver import Guest, PowerListener, SpawnRequest
-from novalike.virt.libvirt import accelerator, configdrive, console, demands, guest, inventory, secrets, vif, volumes
+from novalike.virt.libvirt import (
+    accelerator,
+    configdrive,
+    console,
+    demands,
+    guest,
+    hardware,
+    inventory,
+    secrets,
+    vif,
+    volumes,
+)
 from novalike.virt.libvirt.disks import Disks
 from novalike.virt.libvirt.events import PowerEvents
 from novalike.virt.libvirt.host import Host
@@ -78,7 +89,8 @@ class LibvirtCore:
             host=self._conf.host, uuid="", host_ip=self._conf.my_ip, local_gb=inventory.local_gb(path),
             connector={"initiator": choices.initiator} if choices.initiator else {},
             reserved_vcpus=self._conf.reserved_host_cpus, reserved_memory_mb=self._conf.reserved_host_memory_mb,
-            reserved_disk_gb=-(-self._conf.reserved_host_disk_mb // 1024), **found,
+            reserved_disk_gb=-(-self._conf.reserved_host_disk_mb // 1024),
+            devices=hardware.devices() if self._conf.pci.device_spec else (), **found,
         )
 
     def usage(self) -> HostUsage:
@@ -224,6 +236,7 @@ class LibvirtCore:
         with self._lock:
             if self._chosen is None:
                 options, kind = self._conf.libvirt, self._guest_type()
+                sets = self._conf.compute
                 self._chosen = HostChoices(
                     type=kind, uefi=self._host.call(inventory.has_uefi, guest_type=kind), architecture=os.uname().machine,
                     version=packages.version("novalike"),
@@ -233,6 +246,7 @@ class LibvirtCore:
                     disk_prefix=options.disk_prefix, rng_source=options.rng_dev_path, stats_period=options.mem_stats_period_seconds,
                     serial=_serial(options.sysinfo_serial), pointer_model=self._conf.pointer_model, pcie_ports=options.num_pcie_ports or PCIE_PORTS, initiator=inventory.initiator(),
                     vnc_listen=self._conf.vnc.server_listen if self._conf.vnc.enabled else None,
+                    floating=hardware.floating(self._host.call(inventory.cells), sets.cpu_shared_set, sets.cpu_dedicated_set),
                     spice=_spice(self._conf.spice), serial_listen=self._conf.serial_console.proxyclient_address,
                 )
         return self._chosen

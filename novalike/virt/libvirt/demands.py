@@ -21,15 +21,19 @@ DISK_LIMITS = {
 }
 #: What would change a guest and does not exist here. To build without it would be a false promise.
 NOT_BUILT_SPECS = (
-    "hw:cpu_policy", "hw:cpu_thread_policy", "hw:cpu_realtime", "hw:numa_nodes", "hw:mem_page_size", "hw:locked_memory",
+    "hw:cpu_realtime", "hw:locked_memory",
     "hw:mem_encryption", "hw:pmem", "hw:tpm_version", "hw:tpm_model", "hw:viommu_model", "hw:sound_model",
-    "hw:vif_multiqueue_enabled", "hw:emulator_threads_policy", "hw:ephemeral_encryption", "os:secure_boot",
-    "pci_passthrough:alias", "accel:device_profile", "quota:vif_inbound_average", "quota:vif_outbound_average",
+    "hw:vif_multiqueue_enabled", "hw:ephemeral_encryption", "os:secure_boot",
+    "accel:device_profile", "quota:vif_inbound_average", "quota:vif_outbound_average",
 )
 NOT_BUILT_PROPERTIES = (
-    "hw_cpu_policy", "hw_cpu_thread_policy", "hw_cpu_realtime_mask", "hw_numa_nodes", "hw_mem_page_size", "hw_locked_memory",
+    "hw_cpu_realtime_mask", "hw_locked_memory",
     "hw_mem_encryption", "hw_tpm_version", "hw_tpm_model", "hw_viommu_model", "hw_sound_model", "hw_vif_multiqueue_enabled",
     "hw_emulation_architecture", "hw_ephemeral_encryption", "os_secure_boot",
+)
+#: What a server is granted by the scheduler: it must come with what it got.
+GRANTED = (
+    "hw:cpu_policy", "hw:numa_nodes", "hw:mem_page_size", "pci_passthrough:alias", "hw_cpu_policy", "hw_numa_nodes", "hw_mem_page_size",
 )
 #: Values of the above which ask for nothing.
 HARMLESS = frozenset({"", "0", "1", "false", "no", "off", "shared", "share", "any", "small", "none", "disabled", "prefer"})
@@ -71,12 +75,14 @@ def of(instance: Instance) -> Demands:
     """Answer what a server demands. Raises BuildFailed (no retry) for what is unknown, malformed or not built here."""
     properties, specs, vcpus = _properties(instance), instance.flavor.extra_specs, instance.flavor.vcpus
     _refuse_not_built(properties, specs)
+    if instance.hardware is None:
+        _refuse_ungranted(properties, specs)
     watchdog = _choice("hw:watchdog_action", specs, WATCHDOG_ACTIONS) or _choice("hw_watchdog_action", properties, WATCHDOG_ACTIONS)
     ram, ram_limit = _number("hw_video_ram", properties), _number("hw_video:ram_max_mb", specs)
     if ram is not None and ram > (ram_limit or 0):
         raise BuildFailed(f"hw_video_ram of the image is {ram} MiB; the flavor allows {ram_limit or 0}.", retry=False)
     _choice("hw_rng_model", properties, ("virtio",))
-    sockets, cores, threads = _topology(vcpus, properties, specs)
+    sockets, cores, threads = _topology(vcpus, properties, specs, instance.hardware.threads if instance.hardware is not None else 1)
     return Demands(
         machine_type=_machine_type(properties),
         uefi=_choice("hw_firmware_type", properties, FIRMWARE_TYPES) == "uefi",
@@ -119,6 +125,12 @@ def _refuse_not_built(properties: Mapping[str, str], specs: Mapping[str, str]) -
         raise BuildFailed(f"This hypervisor does not support {', '.join(wanted)} yet.", retry=False)
 
 
+def _refuse_ungranted(properties: Mapping[str, str], specs: Mapping[str, str]) -> None:
+    wanted = [name for name in GRANTED if specs.get(name, properties.get(name, "")).lower() not in HARMLESS]
+    if wanted:
+        raise BuildFailed(f"The server was granted no hardware for {', '.join(wanted)}.", retry=False)
+
+
 def _machine_type(properties: Mapping[str, str]) -> str | None:
     name = properties.get("hw_machine_type")
     if name is not None and not name.replace("-", "").replace(".", "").replace("_", "").isalnum():
@@ -126,12 +138,15 @@ def _machine_type(properties: Mapping[str, str]) -> str | None:
     return name
 
 
-def _topology(vcpus: int, properties: Mapping[str, str], specs: Mapping[str, str]) -> tuple[int, int, int]:
-    """Answer sockets, cores and threads, whose product is `vcpus`. What is left open becomes sockets, as in Nova."""
+def _topology(vcpus: int, properties: Mapping[str, str], specs: Mapping[str, str], siblings: int = 1) -> tuple[int, int, int]:
+    """Answer sockets, cores and threads, whose product is `vcpus`. What is left open becomes sockets, as in Nova.
+
+    `siblings` vCPUs are pinned to each core of the host; where nobody says otherwise the guest sees that.
+    """
     named = {
         part: _number(f"hw:cpu_{part}", specs) or _number(f"hw_cpu_{part}", properties) for part in ("sockets", "cores", "threads")
     }
-    threads = named["threads"] or 1
+    threads = named["threads"] or (siblings if not any(named.values()) and vcpus % siblings == 0 else 1)
     cores = named["cores"] or (vcpus // (named["sockets"] * threads) if named["sockets"] else 1) or 1
     sockets = named["sockets"] or vcpus // (cores * threads)
     if sockets * cores * threads != vcpus:

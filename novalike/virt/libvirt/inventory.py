@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 import libvirt
 import psutil
 
-from novalike.virt.libvirt import demands
+from novalike.objects.hardware import HostCell
+from novalike.virt.libvirt import demands, hardware
 from novalike.virt.libvirt.cpu_traits import traits as cpu_traits
 from novalike.virt.libvirt.xml.cpu import Cpu
 from novalike.virt.libvirt.xml.element import render
@@ -34,8 +35,13 @@ def read(connection: Any, *, guest_type: str, guest_cpu: Cpu) -> dict[str, Any]:
         "node": connection.getHostname(), "hypervisor_type": connection.getType(), "hypervisor_version": connection.getVersion(),
         "vcpus": info[2], "memory_mb": _memory_mb(), "cpu_info": _cpu_info(capabilities),
         "supported": _supported(capabilities, guest_type), "capabilities": {"hypervisor_type": connection.getType()},
-        "traits": tuple(sorted(_traits(connection, architecture, guest_type, guest_cpu))),
+        "traits": tuple(sorted(_traits(connection, architecture, guest_type, guest_cpu))), "cells": hardware.cells(capabilities),
     }
+
+
+def cells(connection: Any) -> tuple[HostCell, ...]:
+    """Answer the host's NUMA cells. Runs in a native thread (Host.call)."""
+    return hardware.cells(ET.fromstring(connection.getCapabilities()))  # noqa: S314  # libvirt's own answer
 
 
 def initiator(path: str = "/etc/iscsi/initiatorname.iscsi") -> str | None:

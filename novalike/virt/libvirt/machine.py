@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from novalike.exception import BuildFailed
@@ -11,9 +11,10 @@ from novalike.hardware import disk_names
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import Vif
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import volumes
+from novalike.virt.libvirt import granted, volumes
 from novalike.virt.libvirt.demands import Demands
 from novalike.virt.libvirt.disks import RESCUE, ROOT, DiskFile
+from novalike.virt.libvirt.granted import Floating
 from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
 from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
 from novalike.virt.libvirt.xml.disk import Controller, Disk
@@ -57,6 +58,7 @@ class HostChoices:
     pointer_model: str = "usbtablet"
     pcie_ports: int = PCIE_PORTS
     initiator: str | None = None                         # who the host is to iSCSI targets
+    floating: Floating = field(default_factory=Floating)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ def machine(
         devices += [Controller(type="pci", model="pcie-root", index=0)]
         devices += [Controller(type="pci", model="pcie-root-port")] * host.pcie_ports
     devices += [interface(vif, demands) for vif in request.vifs]
+    devices += granted.devices(instance.hardware)
     devices += list(_consoles(demands, files, host, serial_ports))
     if demands.rng:
         devices.append(Rng(source=host.rng_source, rate_bytes=demands.rng_bytes, rate_period=demands.rng_period))
@@ -102,8 +105,12 @@ def machine(
     serial = instance.uuid if host.serial is None else host.serial or None
     domain = Domain(
         type=host.type, name=instance.name, uuid=instance.uuid, memory_mb=flavor.memory_mb, vcpus=flavor.vcpus,
-        boot=_boot(demands, files, host, machine_type, _of_role(RESCUE, disks, files) or root), cpu=cpu(demands, host),
-        cpu_tune=CpuTune(shares=demands.cpu_shares, period=demands.cpu_period, quota=demands.cpu_quota),
+        boot=_boot(demands, files, host, machine_type, _of_role(RESCUE, disks, files) or root), cpu=replace(cpu(demands, host), cells=granted.numa_cells(instance.hardware)),
+        cpu_set=None if instance.hardware is not None and instance.hardware.cells else host.floating.chosen,
+        cpu_tune=CpuTune(
+            shares=demands.cpu_shares, period=demands.cpu_period, quota=demands.cpu_quota,
+            pins=granted.pins(instance.hardware, host.floating), emulator=granted.emulator(instance.hardware, host.floating),
+        ),
         sysinfo=Sysinfo(version=host.version, uuid=instance.uuid, serial=serial),
         features=Features(tb_cache=host.tb_cache_mb if host.type == "qemu" else None),
         clock=Clock(offset="localtime" if demands.windows else "utc"), devices=tuple(devices),

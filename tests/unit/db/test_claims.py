@@ -13,6 +13,7 @@ from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import Fenced
 from novalike.hardware.capacity import Amounts, Ratios, Shortage, capacity, demand, shortages
+from novalike.objects.hardware import CellWish, DeviceMatch, DeviceWish, HardwareWish, HostCell, HostDevice, Pages
 from novalike.objects.instance import Instance
 from tests import factories_hosts as make
 
@@ -283,3 +284,52 @@ def test_there_is_nothing_to_exchange_without_a_second_place(database):
     with pytest.raises(Fenced):
         database.write(claims.exchange, spec.instance_uuid, epoch=1)
     assert set(held(database, spec)) == {"instance"}
+
+
+CELL = HostCell(id=0, cpus="0-5", memory_mb=4096, dedicated="0-3", shared="4-5", pages=(Pages(size_kb=4, total=1 << 20),))
+NICS = tuple(HostDevice(address=f"0000:05:00.{number}", vendor_id="8086", product_id="1520") for number in range(3))
+
+
+def picky(database, **changes):
+    """A spec for a server which wants one CPU for itself and a device, or what is named."""
+    wish = HardwareWish(cells=(CellWish(cpus=(0,), memory_mb=512, dedicated=(0,)),), devices=(
+        DeviceWish(alias="nic", count=1, matches=(DeviceMatch(vendor_id="8086"),)),
+    ))
+    return replace(instance(database), hardware=replace(wish, **changes))
+
+
+def hardware_of(database, spec):
+    with database.read() as session:
+        known = instances.get(session, spec.instance_uuid).hardware
+        held = {one.role: one.hardware for one in claims.of_instance(session, spec.instance_uuid)}
+    return known, held
+
+
+def test_racing_claims_never_get_the_same_cpu_or_device(database):
+    node_id = node(database, cells=(CELL,), devices=NICS)
+    specs = [picky(database) for _ in range(8)]
+    answers = []
+    assert not parallel([lambda spec=spec: answers.append(claim(database, spec, node_id)) for spec in specs])
+    granted = [one.claim.hardware for one in answers if isinstance(one, claims.Claimed)]
+    assert sorted(one.devices[0].address for one in granted) == [nic.address for nic in NICS], "three devices for three of eight servers"
+    assert len({one.cells[0].pins for one in granted}) == 3
+    refused = [one for one in answers if isinstance(one, claims.DoesNotFit)]
+    assert {(one.shortages, one.reason) for one in refused} == {((), "not enough PCI devices nic beside its NUMA cells")}
+
+
+def test_hardware_goes_with_its_claim(database):
+    first, second = (node(database, f"host{n}", cells=(CELL,), devices=NICS) for n in range(2))
+    spec = picky(database)
+    claim(database, spec, first)
+    known, held = hardware_of(database, spec)
+    assert known == held["instance"] is not None
+    assert claim(database, spec, second).claim.hardware == known, "asked again it answers the same"
+    moved = replace(spec, role="migration", hardware=replace(spec.hardware, devices=()))
+    claim(database, moved, second)
+    assert hardware_of(database, spec)[0] == known, "it is where it was"
+    database.write(claims.exchange, spec.instance_uuid, epoch=1)
+    assert hardware_of(database, spec)[0].devices == ()
+    assert hardware_of(database, spec)[1]["migration"] == known
+    database.write(claims.release, spec.instance_uuid, epoch=1, clear_host=True)
+    assert hardware_of(database, spec) == (None, {})
+    assert isinstance(claim(database, picky(database), first), claims.Claimed)

@@ -83,7 +83,9 @@ def test_required_metrics_are_filtered_for_and_malformed_ones_named():
     def names(**overrides):
         return [one.name for one in plugins.load_driver("filter_scheduler", options(**overrides)).filters]
 
-    assert names(filter_scheduler__enabled_filters=["ComputeFilter"]) == ["ComputeFilter", "ResourcesFilter", "TraitsFilter"]
+    assert names(filter_scheduler__enabled_filters=["ComputeFilter"]) == [
+        "ComputeFilter", "ResourcesFilter", "TraitsFilter", "PciPassthroughFilter", "NUMATopologyFilter",
+    ]
     assert "MetricsFilter" in names(metrics__weight_setting=["a=1"])
     assert "MetricsFilter" not in names(metrics__weight_setting=["a=1"], metrics__required=False)
     with pytest.raises(ValueError, match=r"\[metrics\]weight_setting: 'a' is not of the form name=number"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from novalike.virt.libvirt.xml.element import Element, element
+from novalike.virt.libvirt.xml.numa import NumaCell, numa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Cpu:
     sockets: int = 1
     cores: int = 1
     threads: int = 1
+    cells: tuple[NumaCell, ...] = ()
 
     def xml(self) -> Element:
         """Render."""
@@ -26,20 +28,30 @@ class Cpu:
             element("model", text=self.model) if self.model and known else None,
             element("topology", {"sockets": self.sockets, "cores": self.cores, "threads": self.threads}),
             *(element("feature", {"policy": policy, "name": name}) for policy, name in self.features if known),
+            numa(self.cells),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuTune:
-    """A guest's share of the host's CPUs; None leaves libvirt's default. Times are microseconds."""
+    """A guest's share of the host's CPUs; None leaves libvirt's default. Times are microseconds.
+
+    `pins` are lists of host CPUs as text, by vCPU.
+    """
 
     shares: int | None = None
     period: int | None = None
     quota: int | None = None
+    pins: tuple[tuple[int, str], ...] = ()
+    emulator: str | None = None
 
     def xml(self) -> Element | None:
         """Render; None when nothing is set."""
         values = {"shares": self.shares, "period": self.period, "quota": self.quota}
-        if not any(value is not None for value in values.values()):
+        if not any(value is not None for value in values.values()) and not self.pins:
             return None
-        return element("cputune", None, *(element(name, text=value) for name, value in values.items() if value is not None))
+        return element(
+            "cputune", None, *(element(name, text=value) for name, value in values.items() if value is not None),
+            *(element("vcpupin", {"vcpu": vcpu, "cpuset": there}) for vcpu, there in self.pins),
+            element("emulatorpin", {"cpuset": self.emulator}) if self.emulator else None,
+        )

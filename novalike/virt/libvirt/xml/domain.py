@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from novalike.virt.libvirt.xml import numa
 from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
 from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
 from novalike.virt.libvirt.xml.element import Element, element, render
@@ -69,6 +70,7 @@ class Domain:
     cpu_tune: CpuTune = field(default_factory=CpuTune)
     note: ServerNote | None = None
     emulator: str | None = None
+    cpu_set: str | None = None                           # the host's CPUs on which all vCPUs float
 
     def xml(self) -> Element:
         """Render to a tree."""
@@ -78,8 +80,10 @@ class Domain:
             element("uuid", text=self.uuid),
             self.note.xml() if self.note else None,
             element("memory", {"unit": "MiB"}, text=self.memory_mb),
-            element("vcpu", text=self.vcpus),
+            numa.backing(self.cpu.cells),
+            element("vcpu", {"placement": "static" if self.cpu_set else None, "cpuset": self.cpu_set}, text=self.vcpus),
             self.cpu_tune.xml(),
+            numa.tune(self.cpu.cells),
             self.sysinfo.xml(),
             self.boot.xml(),
             self.features.xml(),
