@@ -17,6 +17,8 @@ from novalike.objects.aggregate import ZONE_KEY, Aggregate
 
 _AGGREGATES = cast("sa.Table", AggregateRow.__table__)
 _MEMBERS = cast("sa.Table", AggregateHostRow.__table__)
+_MEMBERSHIP = sa.select(sa.func.count(), sa.func.sum(_MEMBERS.c.id), sa.func.max(_MEMBERS.c.id)).select_from(_MEMBERS)
+_ROWS = sa.select(_AGGREGATES.c.id, _AGGREGATES.c.name, sa.type_coerce(_AGGREGATES.c.meta, sa.Text), _AGGREGATES.c.updated_at).order_by(_AGGREGATES.c.id)
 
 
 def list_aggregates(session: Session, *, host: str | None = None) -> list[Aggregate]:
@@ -25,6 +27,12 @@ def list_aggregates(session: Session, *, host: str | None = None) -> list[Aggreg
     if host is not None:
         query = query.where(_AGGREGATES.c.id.in_(sa.select(_MEMBERS.c.aggregate_id).where(_MEMBERS.c.host == host)))
     return _with_hosts(session, session.execute(query).all())
+
+
+def version(session: Session) -> tuple[Any, ...]:
+    """Answer something which differs when any aggregate does, at less than the cost of listing all their hosts."""
+    members = session.execute(_MEMBERSHIP).one()
+    return tuple(members), tuple(tuple(row) for row in session.execute(_ROWS))
 
 
 def get_aggregate(session: Session, aggregate_id: int) -> Aggregate:

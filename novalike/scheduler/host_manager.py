@@ -1,8 +1,8 @@
 """From the databases to the snapshot which the pure core looks at, kept fresh by reading only what changed.
 
 A compute node's `changed_at` grows with each change of its row and of the claims on it, but rows commit out of order: so
-every refresh reads the stamps of the last OVERLAP_MS again, and now and then all of them. A host that slipped through
-anyway costs a lost race at worst: the claim checks again under lock.
+every refresh reads the last stamps again, some refreshes those of a longer time, and all of them are read in slices as time
+goes by. A host that slipped through anyway costs a lost race at worst: the claim checks again under lock.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from novalike.clock import Clock
 from novalike.db import aggregates as aggregates_table
 from novalike.db import claims, hosts
+from novalike.db.base import now_ms
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow, ServiceRow
@@ -26,12 +27,15 @@ from novalike.hardware.capacity import Amounts, Ratios, capacity, overrides, rat
 from novalike.objects.aggregate import Aggregate
 from novalike.objects.hardware import Hardware
 from novalike.objects.host import Inventory
-from novalike.rpc import serializer
 from novalike.scheduler import extra_facts
 from novalike.scheduler.host_state import FLAVORS, IMAGE_PROPERTIES, IO_OPS, METRICS, HostState
+from novalike.scheduler.inventories import Inventories
+from novalike.scheduler.snapshot import Snapshot
 
-OVERLAP_MS = 2000
-FULL_INTERVAL = 60.0
+#: How far behind the newest stamp each refresh looks; and the first one of each WIDE_INTERVAL, for transactions which took long.
+NARROW_MS, WIDE_MS, WIDE_INTERVAL = 100, 2000, 0.25
+#: In this time the stamps of all hosts are looked at, SLICE of them at a time.
+FULL_INTERVAL, SLICE = 60.0, 1000
 AGGREGATES_FOR = 1.0
 #: Seconds for which what is read of all hosts together is good enough.
 IO_OPS_FOR, METRICS_FOR = 1.0, 10.0
@@ -40,25 +44,30 @@ _NODES = cast("sa.Table", ComputeNodeRow.__table__)
 _SERVICES = cast("sa.Table", ServiceRow.__table__)
 _DEBTS = cast("sa.Table", HostDebtRow.__table__)
 _CLAIMS = cast("sa.Table", ClaimRow.__table__)
-_UP = hosts.is_up(sa.bindparam("in_down_ms"))
 
 _STAMPS = sa.select(_NODES.c.id, _NODES.c.changed_at).where(_NODES.c.changed_at > sa.bindparam("in_since"))
+_SLICE = sa.select(_NODES.c.id, _NODES.c.changed_at).where(_NODES.c.id > sa.bindparam("in_after")).order_by(_NODES.c.id).limit(SLICE)
 _IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 _SUMS = sa.select(
     _CLAIMS.c.compute_node_id, sa.func.sum(_CLAIMS.c.vcpus).label("vcpus"), sa.func.sum(_CLAIMS.c.memory_mb).label("memory_mb"),
     sa.func.sum(_CLAIMS.c.disk_gb).label("disk_gb"), sa.func.count(sa.distinct(_CLAIMS.c.instance_uuid)).label("instances"),
 ).where(_CLAIMS.c.compute_node_id.in_(_IDS)).group_by(_CLAIMS.c.compute_node_id).subquery()
 _ROWS = sa.select(
-    _NODES.c.id, _NODES.c.uuid, _NODES.c.host, _NODES.c.node, _NODES.c.inventory, _NODES.c.build_failures,
+    _NODES.c.id, _NODES.c.uuid, _NODES.c.host, _NODES.c.node, sa.type_coerce(_NODES.c.inventory, sa.Text).label("inventory"), _NODES.c.build_failures,
     _NODES.c.changed_at, _NODES.c.deleted, _SUMS.c.vcpus, _SUMS.c.memory_mb, _SUMS.c.disk_gb, _SUMS.c.instances,
 ).join(_SUMS, _SUMS.c.compute_node_id == _NODES.c.id, isouter=True).where(_NODES.c.id.in_(_IDS))
-#: All hosts which get nothing: (host, disabled, up, owing). Built once: making a query costs more than running this one.
+_COMPUTES = sa.select(
+    _SERVICES.c.host, _SERVICES.c.disabled.label("disabled"),
+    sa.case((sa.or_(_SERVICES.c.forced_down != 0, _SERVICES.c.last_seen < sa.bindparam("in_lost")), 0), else_=1).label("up"),
+    sa.literal_column("0").label("owing"),
+).where(_SERVICES.c.binary == hosts.COMPUTE_BINARY)
+#: All hosts which get nothing: (host, disabled, up, owing), by an index each; and a row without host, with the database's time.
+#: Built once: making a query costs more than running this one.
 _CLOSED = sa.union_all(
-    sa.select(
-        _SERVICES.c.host, _SERVICES.c.disabled.label("disabled"), sa.case((_UP, 1), else_=0).label("up"),
-        sa.literal_column("0").label("owing"),
-    ).where(_SERVICES.c.binary == hosts.COMPUTE_BINARY, sa.or_(_SERVICES.c.disabled != 0, sa.not_(_UP))),
+    _COMPUTES.where(_SERVICES.c.last_seen < sa.bindparam("in_lost")), _COMPUTES.where(_SERVICES.c.disabled > 0),
+    _COMPUTES.where(_SERVICES.c.forced_down > 0),
     sa.select(_DEBTS.c.host, sa.literal_column("0"), sa.literal_column("1"), sa.literal_column("1")).distinct(),
+    sa.select(sa.null(), now_ms(), sa.literal_column("1"), sa.literal_column("0")),
 )
 
 
@@ -76,14 +85,17 @@ _OPEN = _Closed()
 
 @dataclass(frozen=True, slots=True)
 class _Delta:
-    """What one refresh read: changed rows with the sums of claims on them, all closed hosts, and with `full` all ids.
+    """What one refresh read: changed rows with the sums of claims on them, their inventories, nodes which are gone, closed hosts.
 
     Then what plugins need: of the changed rows, or of all nodes (None: not read this time).
     """
 
     rows: tuple[Any, ...]
+    inventories: Mapping[int, Inventory]
+    gone: frozenset[int]
     closed: Mapping[str, _Closed]
-    ids: frozenset[int] | None
+    time: int                                    # of the database, in milliseconds
+    after: int | None                            # where the next slice begins; None: none was read
     custom: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     hardware: Mapping[int, tuple[Hardware, ...]] = field(default_factory=dict)
     flavors: Mapping[int, frozenset[str]] = field(default_factory=dict)
@@ -110,9 +122,12 @@ class HostManager:
             for name in cells.names()
         }
 
-    def snapshot(self, cell: str, *, fresh_aggregates: bool = False) -> tuple[HostState, ...]:
-        """Answer the cell's hosts as they are now, by id. Raises Unavailable when the database does not answer."""
-        return self._views[cell].snapshot(self._zones.read(fresh=fresh_aggregates))
+    def snapshot(self, cell: str, *, fresh_aggregates: bool = False) -> Snapshot:
+        """Answer the cell's hosts as they are now, by id. Raises Unavailable when the database does not answer.
+
+        Aggregates may be a second old, and what took long to commit a quarter of one, unless `fresh_aggregates`.
+        """
+        return self._views[cell].snapshot(self._zones.read(fresh=fresh_aggregates), wide=fresh_aggregates)
 
 
 class _Aggregates:
@@ -123,15 +138,20 @@ class _Aggregates:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: tuple[Aggregate, ...] = ()
+        self._version: object = None
         self._until = float("-inf")
 
     def read(self, *, fresh: bool) -> tuple[Aggregate, ...]:
         with self._lock:
             now = self._clock.monotonic()
             if fresh or now >= self._until:
-                found = tuple(self._database.fetch(aggregates_table.list_aggregates))
-                if found != self._known:
-                    self._known = found
+                # Ten thousand members are read only when something changed.
+                version = self._database.fetch(aggregates_table.version)
+                if fresh or version != self._version:
+                    found = tuple(self._database.fetch(aggregates_table.list_aggregates))
+                    if found != self._known:
+                        self._known = found
+                    self._version = version
                 self._until = now + AGGREGATES_FOR
             return self._known
 
@@ -156,44 +176,78 @@ class _CellView:
         self._zone_of: Mapping[str, str] = {}
         self._metadata_of: Mapping[str, Mapping[str, frozenset[str]]] = {}
         self._newest = 0
+        self._after: int | None = None           # where the next slice of all stamps begins; None: nothing was read yet
+        self._time = self._time_at = 0.0         # of the database in milliseconds, and when it said so
+        self._inventories = Inventories()
+        self._changed: dict[int, HostState | None] = {}     # since the last snapshot
         self._needs = needs
-        self._full_at = self._io_ops_at = self._metrics_at = float("-inf")
+        self._wide_at = self._slice_at = self._io_ops_at = self._metrics_at = float("-inf")
         self._io_ops: Mapping[int, int] = {}
-        self._instances_then: dict[int, int] = {}    # when io_ops was read
+        self._instances_then: dict[int, int] = {}    # of those which changed since io_ops was read, at that time
         self._metrics: Mapping[int, Mapping[str, float]] = {}
-        self._snapshot: tuple[HostState, ...] = ()
+        self._snapshot = Snapshot()
 
-    def snapshot(self, aggregates: tuple[Aggregate, ...]) -> tuple[HostState, ...]:
+    def snapshot(self, aggregates: tuple[Aggregate, ...], *, wide: bool = False) -> Snapshot:
         """Refresh, unless a refresh which began after this call did so already, and answer all hosts."""
         ticket = self._started
         with self._lock:
-            if self._finished <= ticket or aggregates is not self._aggregates:
+            if self._finished <= ticket or aggregates is not self._aggregates or wide:
                 self._started += 1
-                self._refresh(aggregates)
+                self._refresh(aggregates, wide)
                 self._finished = self._started
             return self._snapshot
 
-    def _refresh(self, aggregates: tuple[Aggregate, ...]) -> None:
+    def _refresh(self, aggregates: tuple[Aggregate, ...], wide: bool) -> None:
         now = self._clock.monotonic()
-        full = now >= self._full_at
-        since = -1 if full else self._newest - OVERLAP_MS
-        delta = self._database.fetch(self._read, since, full, now)
-        changed = self._apply_rows(delta)
-        changed |= self._apply_closed(delta.closed)
-        changed |= self._apply_aggregates(aggregates)
-        changed |= self._apply_busy(delta)
-        if changed:
-            self._snapshot = tuple(self._states[node_id] for node_id in sorted(self._states))
-        if full:
-            self._full_at = now + FULL_INTERVAL
+        wide |= now >= self._wide_at
+        if not self._time:
+            self._time, self._time_at = self._database.fetch(_now), now
+        delta = self._database.fetch(self._read, self._newest - (WIDE_MS if wide else NARROW_MS), now)
+        self._time, self._time_at = delta.time, now
+        self._apply_rows(delta)
+        self._apply_closed(delta.closed)
+        self._apply_aggregates(aggregates)
+        self._apply_busy(delta)
+        if self._changed:
+            self._snapshot = self._snapshot.replaced(self._changed)
+            self._changed = {}
+        if wide:
+            self._wide_at = now + WIDE_INTERVAL
+        if delta.after is not None:
+            self._after = delta.after
+            self._slice_at = now + FULL_INTERVAL / (len(self._states) // SLICE + 1)
         if delta.io_ops is not None:
             self._io_ops_at = now + IO_OPS_FOR
         if delta.metrics is not None:
             self._metrics_at = now + METRICS_FOR
 
-    def _read(self, session: Session, since: int, full: bool, now: float) -> _Delta:
-        stamps = session.execute(_STAMPS, {"in_since": since}).all()
-        changed = [node_id for node_id, stamp in stamps if self._stamps.get(node_id) != stamp]
+    def _set(self, node_id: int, state: HostState | None) -> None:
+        self._changed[node_id] = state
+        if state is None:
+            self._states.pop(node_id, None)
+        else:
+            self._states[node_id] = state
+
+    def _read_stamps(self, session: Session, since: int, now: float) -> tuple[list[int], frozenset[int], int | None]:
+        """Answer which nodes changed, which are gone, and where the next slice begins (None: it was not yet time for one)."""
+        if self._after is None:
+            return [node_id for node_id, _ in session.execute(_STAMPS, {"in_since": -1})], frozenset(), 0
+        stamps = {row.id: row.changed_at for row in session.execute(_STAMPS, {"in_since": since})}
+        gone: frozenset[int] = frozenset()
+        after = None
+        if now >= self._slice_at:
+            found = {row.id: row.changed_at for row in session.execute(_SLICE, {"in_after": self._after})}
+            last = max(found) if len(found) == SLICE else None
+            gone = frozenset(
+                one for one in self._stamps if one > self._after and (last is None or one <= last) and one not in found
+            )
+            stamps |= found
+            after = last or 0
+        return [node_id for node_id, stamp in stamps.items() if self._stamps.get(node_id) != stamp], gone, after
+
+    def _read(self, session: Session, since: int, now: float) -> _Delta:
+        changed, gone, after = self._read_stamps(session, since, now)
+        inventories: dict[int, Inventory] = {}
         rows: list[Any] = []
         custom: dict[int, Mapping[str, int]] = {}
         hardware: dict[int, tuple[Hardware, ...]] = {}
@@ -203,48 +257,56 @@ class _CellView:
             ids = changed[start:start + 1000]
             found = session.execute(_ROWS, {"ids": ids}).all()
             rows += found
-            if special := [row.id for row in found if row.inventory.get("resources")]:
+            inventories |= {row.id: self._inventories.read(row.id, row.inventory) for row in found}
+            if special := [one for one in ids if one in inventories and inventories[one].resources]:
                 custom |= claims.custom_sums(session, special)
-            if special := [row.id for row in found if row.inventory.get("cells") or row.inventory.get("devices")]:
+            if special := [one for one in ids if one in inventories and (inventories[one].cells or inventories[one].devices)]:
                 hardware |= claims.hardware_held(session, special)
             if FLAVORS in self._needs:
                 flavors |= extra_facts.flavors(session, ids)
             if IMAGE_PROPERTIES in self._needs:
                 image_properties |= extra_facts.image_properties(session, ids)
+        closed, time = self._read_closed(session, now)
         return _Delta(
-            rows=tuple(rows), closed=self._read_closed(session), custom=custom, hardware=hardware, flavors=flavors, image_properties=image_properties,
-            ids=frozenset(node_id for node_id, _ in stamps) if full else None,
+            rows=tuple(rows), inventories=inventories, gone=gone, closed=closed, time=time, after=after, custom=custom, hardware=hardware,
+            flavors=flavors, image_properties=image_properties,
             io_ops=extra_facts.io_ops(session) if IO_OPS in self._needs and now >= self._io_ops_at else None,
             metrics=extra_facts.metrics(session) if METRICS in self._needs and now >= self._metrics_at else None,
         )
 
-    def _read_closed(self, session: Session) -> dict[str, _Closed]:
+    def _read_closed(self, session: Session, now: float) -> tuple[dict[str, _Closed], int]:
+        # The database's own clock, as a number: its function for the time would keep it from using the index.
+        passed = self._time + (now - self._time_at) * 1000
         closed: dict[str, _Closed] = {}
-        for host, disabled, up, owing in session.execute(_CLOSED, {"in_down_ms": int(self._down_after * 1000)}):
+        time = 0
+        for host, disabled, up, owing in session.execute(_CLOSED, {"in_lost": int(passed - self._down_after * 1000)}):
+            if host is None:
+                time = int(disabled)
+                continue
             known = closed.get(host, _OPEN)
             closed[host] = _Closed(
                 up=known.up and bool(up), disabled=known.disabled or bool(disabled), owing=known.owing or bool(owing),
             )
-        return closed
+        return closed, time
 
-    def _apply_rows(self, delta: _Delta) -> bool:
-        changed = bool(delta.rows)
+    def _apply_rows(self, delta: _Delta) -> None:
         for row in delta.rows:
             self._stamps[row.id] = row.changed_at
             self._newest = max(self._newest, row.changed_at)
-            if row.deleted:
-                self._states.pop(row.id, None)
-            else:
-                self._states[row.id] = self._state(row, delta)
-        if delta.ids is not None:
-            for node_id in self._stamps.keys() - delta.ids:
-                del self._stamps[node_id]
-                self._states.pop(node_id, None)
-                changed = True
-        return changed
+            known = self._states.get(row.id)
+            if not row.deleted:
+                self._instances_then.setdefault(row.id, (row.instances or 0) if known is None else known.instances)
+                self._set(row.id, self._state(row, delta))
+            elif known is not None:
+                self._set(row.id, None)
+        for node_id in delta.gone:
+            del self._stamps[node_id]
+            self._inventories.forget(node_id)
+            if node_id in self._states:
+                self._set(node_id, None)
 
     def _state(self, row: Any, delta: _Delta) -> HostState:
-        inventory = serializer.load(Inventory, row.inventory)
+        inventory = delta.inventories[row.id]
         closed = self._closed.get(row.host, _OPEN)
         metadata = self._metadata_of.get(row.host, {})
         instances = row.instances or 0
@@ -264,46 +326,43 @@ class _CellView:
         # A server which came since the busy ones were counted is surely being built or moved there.
         return self._io_ops.get(node_id, 0) + max(0, instances - self._instances_then.get(node_id, instances))
 
-    def _apply_busy(self, delta: _Delta) -> bool:
+    def _apply_busy(self, delta: _Delta) -> None:
+        concerned: set[int] = set()
         if delta.io_ops is not None:
-            self._io_ops = delta.io_ops
-            self._instances_then = {node_id: state.instances for node_id, state in self._states.items()}
+            concerned |= self._io_ops.keys() | delta.io_ops.keys() | self._instances_then.keys()
+            self._io_ops, self._instances_then = delta.io_ops, {}
         if delta.metrics is not None:
+            concerned |= self._metrics.keys() | delta.metrics.keys()
             self._metrics = delta.metrics
-        if delta.io_ops is None and delta.metrics is None:
-            return False
-        changed = False
-        for node_id, state in self._states.items():
+        for node_id in concerned & self._states.keys():
+            state = self._states[node_id]
             busy, measured = self._busy(node_id, state.instances), self._metrics.get(node_id, {})
             if busy != state.io_ops or measured != state.metrics:
-                self._states[node_id] = replace(state, io_ops=busy, metrics=measured)
-                changed = True
-        return changed
+                self._set(node_id, replace(state, io_ops=busy, metrics=measured))
 
-    def _apply_closed(self, closed: Mapping[str, _Closed]) -> bool:
+    def _apply_closed(self, closed: Mapping[str, _Closed]) -> None:
         differing = {
             host for host in closed.keys() | self._closed.keys() if closed.get(host, _OPEN) != self._closed.get(host, _OPEN)
         }
         self._closed = closed
-        if not differing:
-            return False
-        for node_id, state in self._states.items():
-            if state.host in differing:
-                now = closed.get(state.host, _OPEN)
-                self._states[node_id] = replace(state, up=now.up, disabled=now.disabled, owing=now.owing)
-        return True
+        for state in [one for one in self._states.values() if one.host in differing] if differing else ():
+            now = closed.get(state.host, _OPEN)
+            self._set(state.node_id, replace(state, up=now.up, disabled=now.disabled, owing=now.owing))
 
-    def _apply_aggregates(self, aggregates: tuple[Aggregate, ...]) -> bool:
+    def _apply_aggregates(self, aggregates: tuple[Aggregate, ...]) -> None:
         if aggregates is self._aggregates:
-            return False
+            return
         self._aggregates = aggregates
         self._zone_of = aggregates_table.zones_of_hosts(aggregates)
         self._metadata_of = aggregates_table.metadata_of_hosts(aggregates)
-        for node_id, state in self._states.items():
-            metadata = self._metadata_of.get(state.host, {})
-            self._states[node_id] = replace(
-                state, availability_zone=self._zone_of.get(state.host, self._default_zone), metadata=metadata,
-                capacity=capacity(state.inventory, self._ratios, overrides(metadata)),
-                ratios=ratios_of(state.inventory, self._ratios, overrides(metadata)),
-            )
-        return True
+        for state in list(self._states.values()):
+            metadata, zone = self._metadata_of.get(state.host, {}), self._zone_of.get(state.host, self._default_zone)
+            if zone != state.availability_zone or metadata != state.metadata:
+                self._set(state.node_id, replace(
+                    state, availability_zone=zone, metadata=metadata, capacity=capacity(state.inventory, self._ratios, overrides(metadata)),
+                    ratios=ratios_of(state.inventory, self._ratios, overrides(metadata)),
+                ))
+
+
+def _now(session: Session) -> int:
+    return int(session.execute(sa.select(now_ms())).scalar_one())

@@ -15,6 +15,7 @@ from novalike.scheduler.hardware import HardwareWishes
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.options import Options
 from novalike.scheduler.placing import Placing
+from novalike.scheduler.snapshot import BIG
 
 
 class SchedulerManager:
@@ -42,7 +43,9 @@ class SchedulerManager:
     def start(self) -> None:
         """Read all hosts once, so that the first placement is as quick as the next."""
         for name in self._cells.names():
-            self.hosts.snapshot(name)
+            snapshot = self.hosts.snapshot(name)
+            if len(snapshot) >= BIG:
+                self.placing.warm_up(snapshot)
 
     def stop(self) -> None:
         """Nothing to hand over: a placement is one transaction."""

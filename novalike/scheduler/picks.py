@@ -7,12 +7,13 @@ same host best. Picks only change who is preferred: whether a server fits is for
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from novalike.hardware.capacity import Amounts
 from novalike.scheduler.host_state import HostState
+from novalike.scheduler.snapshot import Snapshot
 
 
 class Picks:
@@ -36,16 +37,15 @@ class Picks:
                 if not waiting:
                     del self._amounts[node_id]
 
-    def added(self, hosts: Sequence[HostState]) -> Sequence[HostState]:
-        """Answer the hosts as they will be once all picks are claimed; the very same sequence when there are none."""
+    def added(self, hosts: Snapshot) -> Snapshot:
+        """Answer the hosts as they will be once all picks are claimed; the very same snapshot when there are none."""
         with self._lock:
             picked = {node_id: (sum(waiting, Amounts()), len(waiting)) for node_id, waiting in self._amounts.items()}
-        if not picked:
-            return hosts
-        return tuple(
-            replace(
-                host, used=host.used + picked[host.node_id][0], instances=host.instances + picked[host.node_id][1],
-                io_ops=host.io_ops + picked[host.node_id][1],
-            )
-            if host.node_id in picked else host for host in hosts
-        )
+        later: dict[int, HostState | None] = {}
+        for node_id, (amounts, count) in picked.items():
+            host = hosts.find(node_id)
+            if host is not None:
+                later[node_id] = replace(
+                    host, used=host.used + amounts, instances=host.instances + count, io_ops=host.io_ops + count,
+                )
+        return hosts.replaced(later)

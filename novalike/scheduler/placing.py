@@ -15,6 +15,7 @@ from novalike.db.engine import Database
 from novalike.exception import Fenced, NotFound, NoValidHost, NovalikeError, Unavailable
 from novalike.hardware.capacity import Overrides, Ratios, demand, overrides
 from novalike.objects import decision as objects
+from novalike.objects.flavor import Flavor
 from novalike.objects.request_spec import NoHost, Placement, RequestSpec
 from novalike.objects.server_group import AFFINITY, places, refusal
 from novalike.rpc.scheduler import Scheduler
@@ -27,7 +28,8 @@ from novalike.scheduler.host_state import HINTED_HOSTS, HostState
 from novalike.scheduler.nearest import Refusal
 from novalike.scheduler.picks import Picks
 from novalike.scheduler.record import for_operators, record
-from novalike.scheduler.select import CLEANUP, Decision, Ranked, select
+from novalike.scheduler.select import CLEANUP, Decision, Ranked, passes, select
+from novalike.scheduler.snapshot import Snapshot
 
 LOG = logging.getLogger(__name__)
 
@@ -60,11 +62,8 @@ class Placing(Scheduler):
         for _ in range(SNAPSHOTS):
             snapshot = self._hosts.snapshot(cell, fresh_aggregates=looked_again)
             spec = self._looked_up(spec, database)
-            decision = self._decide(spec, snapshot)
-            # A host which refused and has not changed since would refuse again.
-            forbidden = _forbidden(spec, decision)
-            fresh = [one for one in decision.ranked if not _refuses(refused, one.host) and one.host.node_id not in forbidden]
-            if not fresh:
+            decision, candidates = self._candidates(spec, snapshot, refused)
+            if not candidates:
                 held = database.fetch(claims.held_by, spec)
                 if held is not None:
                     return _placement(held, decision, snapshot)
@@ -72,8 +71,8 @@ class Placing(Scheduler):
                     looked_again = True
                     continue
                 current = [one for one in refused.values() if _refuses(refused, one.host)]
-                raise self._no_host(ctxt, database, spec, decision, [*current, *forbidden.values()], lost)
-            for ranked in self._spread(spec, snapshot, fresh)[:ALTERNATES]:
+                raise self._no_host(ctxt, database, spec, decision, [*current, *_forbidden(spec, decision)], lost)
+            for ranked in candidates:
                 with self._picks.on(ranked.host.node_id, demand(spec.flavor, root_volume=spec.root_volume)):
                     noted = record(
                         spec, decision, request_id=ctxt.request_id, driver=self._driver.name, host=ranked.host.host, lost=lost,
@@ -89,6 +88,13 @@ class Placing(Scheduler):
                     continue                     # the filter will say so, once the group was looked at again
                 refused[ranked.host.node_id] = outcome
         raise Unavailable("Too many servers are being placed at the same time.")
+
+    def warm_up(self, snapshot: Snapshot) -> None:
+        """Decide about a server which nobody wants, so that columns are there when the first one comes."""
+        flavor = Flavor(flavorid="", name="", vcpus=1, memory_mb=1, root_gb=1)
+        for zone in (None, "nowhere"):
+            spec = RequestSpec(instance_uuid="", project_id="", user_id="", flavor=flavor, availability_zone=zone)
+            _ = self._decide(spec, snapshot).ranked[:1]
 
     def check_rebuild(self, ctxt: RequestContext, *, spec: RequestSpec) -> None:
         """Ask the filters which look at images about the server's own host; see rpc/scheduler.py."""
@@ -128,13 +134,25 @@ class Placing(Scheduler):
     def _decide(self, spec: RequestSpec, hosts: Sequence[HostState]) -> Decision:
         return self._driver.decide(spec, hosts, f"{spec.instance_uuid}/{spec.epoch}")
 
-    def _spread(self, spec: RequestSpec, snapshot: Sequence[HostState], fresh: list[Ranked]) -> list[Ranked]:
-        """Order hosts by how they will be when claims under way are done; those which will be full come last."""
+    def _candidates(self, spec: RequestSpec, snapshot: Snapshot, refused: dict[int, Refusal]) -> tuple[Decision, list[Ranked]]:
+        """Decide, and answer the hosts to be tried: best first as they will be when claims under way are done, full ones last."""
+        found: dict[int, Ranked] = {}
         later = self._picks.added(snapshot)
-        if later is snapshot:
-            return fresh
-        places = {one.host.node_id: place for place, one in enumerate(self._decide(spec, later).ranked)}
-        return sorted(fresh, key=lambda one: places.get(one.host.node_id, len(places)))
+        if later is not snapshot:
+            decision = self._decide(spec, later)
+            for one in decision.ranked:
+                host = snapshot.find(one.host.node_id) or one.host
+                if _usable(spec, host, refused) and (host is one.host or passes(spec, host, self._driver.filters)):
+                    found[host.node_id] = Ranked(host, one.weight)
+                    if len(found) == ALTERNATES:
+                        return decision, list(found.values())
+        decision = self._decide(spec, snapshot)
+        for one in decision.ranked:
+            if len(found) == ALTERNATES:
+                break
+            if one.host.node_id not in found and _usable(spec, one.host, refused):
+                found[one.host.node_id] = one
+        return decision, list(found.values())
 
     def _claim(
         self, database: Database, spec: RequestSpec, host: HostState, noted: objects.Decision,
@@ -186,12 +204,17 @@ def _claim_and_note(
     return outcome
 
 
-def _forbidden(spec: RequestSpec, decision: Decision) -> dict[int, Refusal]:
+def _forbidden(spec: RequestSpec, decision: Decision) -> list[Refusal]:
     """Answer the hosts which passed and yet break the group's policy: filters may be turned off, or skipped for a forced host."""
     if spec.group is None:
-        return {}
+        return []
     reasons = ((one.host, refusal(spec.group, one.host.host)) for one in decision.ranked)
-    return {host.node_id: Refusal(host, reason=reason) for host, reason in reasons if reason is not None}
+    return [Refusal(host, reason=reason) for host, reason in reasons if reason is not None]
+
+
+def _usable(spec: RequestSpec, host: HostState, refused: dict[int, Refusal]) -> bool:
+    # A host which refused and has not changed since would refuse again.
+    return not _refuses(refused, host) and (spec.group is None or refusal(spec.group, host.host) is None)
 
 
 def _refuses(refused: dict[int, Refusal], host: HostState) -> bool:
@@ -200,12 +223,13 @@ def _refuses(refused: dict[int, Refusal], host: HostState) -> bool:
 
 
 def _placement(
-    claimed: claims.Claimed, decision: Decision, snapshot: Sequence[HostState], ranked: Ranked | None = None,
+    claimed: claims.Claimed, decision: Decision, snapshot: Snapshot, ranked: Ranked | None = None,
 ) -> Placement:
     node_id = claimed.claim.compute_node_id
     same = ranked is not None and ranked.host.node_id == node_id
     # An instance which holds a second claim is not there yet: its own zone is another host's.
-    zone = next((host.availability_zone for host in snapshot if host.node_id == node_id), claimed.availability_zone)
+    there = snapshot.find(node_id)
+    zone = claimed.availability_zone if there is None else there.availability_zone
     return Placement(
         host=claimed.claim.host, node=claimed.claim.node, availability_zone=zone,
         considered=decision.considered, weight=ranked.weight if ranked is not None and same else 0.0,

@@ -120,6 +120,13 @@ def first_reason(spec: RequestSpec, host: HostState, filters: Sequence[Filter]) 
     return None
 
 
+def passes(spec: RequestSpec, host: HostState, filters: Sequence[Filter]) -> bool:
+    """Answer whether select() would rank a host."""
+    forced = spec.forced_host is not None or spec.forced_node is not None
+    active = tuple(one for one in filters if one.always or not forced)
+    return screen(spec, host) is None and first_reason(spec, host, active) is None
+
+
 def rank(spec: RequestSpec, hosts: Sequence[HostState], weighers: Sequence[Weigher]) -> list[Ranked]:
     """Answer the hosts by weight, best first; equal ones in the given order."""
     totals = [0.0] * len(hosts)

@@ -260,6 +260,8 @@ def upgrade() -> None:
     mysql_collate='utf8mb4_bin',
     mysql_engine='InnoDB'
     )
+    op.create_index('ix_services_disabled', 'services', ['binary', 'disabled'], unique=False)
+    op.create_index('ix_services_forced_down', 'services', ['binary', 'forced_down'], unique=False)
     op.create_index('ix_services_seen', 'services', ['binary', 'last_seen'], unique=False)
     op.create_index('uq_services_host_binary', 'services', ['host', 'binary'], unique=True)
     op.create_index('uq_services_uuid', 'services', ['uuid'], unique=True)

@@ -27,6 +27,8 @@ class ServiceRow(CellBase):
         Index("uq_services_host_binary", "host", "binary", unique=True),
         Index("uq_services_uuid", "uuid", unique=True),
         Index("ix_services_seen", "binary", "last_seen"),
+        Index("ix_services_disabled", "binary", "disabled"),
+        Index("ix_services_forced_down", "binary", "forced_down"),
     )
 
     id: Mapped[LongId]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from novalike.hardware.capacity import Amounts
 from novalike.scheduler.picks import Picks
+from novalike.scheduler.snapshot import Snapshot
 from tests.factories_hosts import host_state
 
 
 def test_a_pick_counts_until_its_claim_ended():
     picks = Picks()
-    hosts = (host_state(node_id=1), host_state(node_id=2))
+    hosts = Snapshot((host_state(node_id=1), host_state(node_id=2)))
     with picks.on(1, Amounts(2, 512, 10)):
         later = picks.added(hosts)
         assert later[0].used.memory_mb == hosts[0].used.memory_mb + 512
@@ -20,6 +21,6 @@ def test_a_pick_counts_until_its_claim_ended():
 
 def test_two_picks_on_a_host_add_up():
     picks = Picks()
-    hosts = (host_state(node_id=1),)
+    hosts = Snapshot((host_state(node_id=1),))
     with picks.on(1, Amounts(1, 100, 1)), picks.on(1, Amounts(1, 100, 1)):
         assert picks.added(hosts)[0].used.memory_mb == hosts[0].used.memory_mb + 200
