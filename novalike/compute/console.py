@@ -51,7 +51,8 @@ class ConsoleEndpoint(Console):
         wanted = None if tail is None or tail < 0 else tail
         output = self._host.driver.console_output(instance.uuid, wanted, MAX_CONSOLE_BYTES)[-MAX_CONSOLE_BYTES:]
         text = output.decode("utf-8", "replace").encode("ascii", "replace").decode("ascii")
-        return text.translate(_CONTROLS)
+        # A line end counts as one more line, an empty one, as in Nova.
+        return "\n".join(text.translate(_CONTROLS).split("\n")[-wanted:]) if wanted else text.translate(_CONTROLS)
 
     def console(self, ctxt: RequestContext, *, instance: Instance, console_type: str) -> ConsoleAddress:
         """As the interface says; a guest which does not run has a console, whose port is NO_PORT."""

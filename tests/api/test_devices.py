@@ -298,7 +298,7 @@ def test_diagnostics(cloud, server, volume):
     old = cloud.admin.at("2.47").get(path).json
     assert {"cpu0_time", "vda_read", "vdb_write_req", "memory"} <= set(old)
     new = cloud.admin.at("2.48").get(path).json
-    assert (new["state"], new["driver"], new["num_cpus"], new["num_disks"], new["num_nics"]) == ("running", "fake", 1, 2, 0)
+    assert (new["state"], new["driver"], new["num_cpus"], new["num_disks"], new["num_nics"]) == ("running", "libvirt", 1, 2, 0)
     assert set(new) == {
         "state", "driver", "hypervisor", "hypervisor_os", "uptime", "config_drive", "num_cpus", "num_nics", "num_disks", "cpu_details",
         "nic_details", "disk_details", "memory_details",

@@ -146,7 +146,8 @@ def test_everything_asked_for_is_kept(admin, services, sqlite):
     answer = admin.at(LATEST).post("/servers", {**body(
         flavorRef="http://nova/flavors/rich", imageRef=f"http://glance/images/{IMAGE}", description="front", hostname="front.example.org",
         key_name="mine", metadata={"tier": "web"}, tags=["a", "b", "a"], user_data="IyEvYmluL3No", config_drive="true",
-        networks=[{"uuid": NETWORK, "fixed_ip": "10.0.0.9", "tag": "nic1"}], accessIPv4="192.0.2.1", adminPass="geheim",
+        networks=[{"uuid": NETWORK, "fixed_ip": "10.0.0.9", "tag": "nic1"}], accessIPv4="192.0.2.1", accessIPv6="0:0:0:0:0:babe:220.12.22.2",
+        adminPass="geheim",
         security_groups=[{"name": "web"}, {"name": "web"}], **{"OS-DCF:diskConfig": "AUTO"},
         block_device_mapping_v2=[
             {"source_type": "image", "uuid": IMAGE, "destination_type": "local", "boot_index": 0, "disk_bus": "scsi"},
@@ -161,6 +162,7 @@ def test_everything_asked_for_is_kept(admin, services, sqlite):
     )
     assert (instance.metadata, instance.tags, instance.config_drive, instance.auto_disk_config) == ({"tier": "web"}, ("a", "b"), True, True)
     assert (instance.access_ip_v4, instance.security_groups, instance.user_data) == ("192.0.2.1", ("web",), "IyEvYmluL3No")
+    assert instance.access_ip_v6 == "::babe:dc0c:1602"
     assert instance.scheduler_hints == {"same_host": MISSING, "own": "hint"}
     assert [(n.network_id, n.fixed_ip, n.tag) for n in state.requested_networks] == [(NETWORK, "10.0.0.9", "nic1")]
     assert [(d.source_type, d.guest_format, d.size_gb, d.tag, d.disk_bus) for d in state.block_devices] == [

@@ -102,7 +102,8 @@ def test_projects(member, admin, stranger, store):
     assert names(admin) == ["mine"]
     assert sorted(names(admin, "?all_tenants=1")) == ["mine", "theirs"]
     assert names(admin, "?all_tenants=1&project_id=0ther") == ["theirs"]
-    assert names(admin, "?tenant_id=0ther") == ["theirs"]
+    assert names(admin, "?tenant_id=0ther") == ["mine"]
+    assert names(admin, "?all_tenants=yes&tenant_id=0ther") == ["theirs"]
     assert names(admin, "?project_id=0ther") == ["mine"]
     assert member.get("/servers?all_tenants=1").status == 403
     assert names(member, "?all_tenants=0") == ["mine"]

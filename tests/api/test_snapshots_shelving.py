@@ -67,7 +67,7 @@ def test_create_image_makes_a_record_which_a_task_will_fill(member, services, sq
     assert (image.disk_format, image.container_format, image.min_disk, image.min_ram) == ("qcow2", "bare", 5, 64)
     assert image.properties == {
         "hw_disk_bus": "virtio", "kernel_id": "k", "owner_user_name": "ann", "boot_roles": "member,reader", "colour": "green",
-        "image_type": "snapshot", "instance_uuid": server, "user_id": USER, "base_image_ref": BASE, "image_location": "snapshot",
+        "image_type": "mine", "instance_uuid": server, "user_id": USER, "base_image_ref": BASE, "image_location": "snapshot",
         "image_state": "available", "owner_id": PROJECT,
     }
     assert task_of(sqlite, server, SnapshotState) == ("snapshot", SnapshotState(image_id=image.id))

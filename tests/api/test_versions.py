@@ -87,3 +87,8 @@ def test_legacy_ignores_microversions(member):
 @pytest.mark.parametrize("path", ["/%ff%fe", "/servers/%00", "/servers?name=%ff", "/servers?name=%00"])
 def test_hostile_paths(member, path):
     assert member.get(path).status in {400, 404}
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/os-simple-tenant-usage/"), ("DELETE", "/images/"), ("GET", "/servers/")])
+def test_a_forgotten_id_is_not_the_collection(admin, method, path):
+    assert admin(method, path).status == 404

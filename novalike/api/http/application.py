@@ -114,13 +114,14 @@ class _Place:
 class Application:
     """A WSGI application from a table of routes.
 
-    `relaxed` drops unknown keys of bodies instead of refusing them (the Compute API's /v2). Raises ValueError at construction
-    when a route names a policy rule which does not exist.
+    `relaxed` drops unknown keys of bodies instead of refusing them (the Compute API's /v2); with `exact` a path which ends in a
+    slash names nothing (likewise: clients that forget an id shall not hit the whole collection). Raises ValueError at
+    construction when a route names a policy rule which does not exist.
     """
 
     def __init__(
         self, name: str, routes: Iterable[Route], *, dialect: Dialect, enforcer: Enforcer, max_body: int = 114688,
-        link_prefix: str | None = None, relaxed: bool = False,
+        link_prefix: str | None = None, relaxed: bool = False, exact: bool = False,
     ) -> None:
         self.name = name
         self.routes = tuple(routes)
@@ -129,6 +130,7 @@ class Application:
         self._max_body = max_body
         self._link_prefix = link_prefix.rstrip("/") if link_prefix else None
         self._relaxed = relaxed
+        self._exact = exact
         missing = sorted({r.rule for r in self.routes if r.rule != PUBLIC and not enforcer.knows(r.rule)})
         if missing:
             raise ValueError(f"{name}: routes without a policy rule: {', '.join(missing)}")
@@ -213,7 +215,7 @@ class Application:
             raise Unauthorized("The request you have made requires authentication.")
 
     def _find(self, path: str) -> tuple[_Place, dict[str, str]]:
-        found = self._mapper.match(path if path == "/" else path.rstrip("/") or "/")
+        found = self._mapper.match(path if path == "/" or self._exact else path.rstrip("/") or "/")
         if not found:
             raise NotFound("The resource could not be found.")
         return self._places[found.pop("place")], {k: v for k, v in found.items() if k not in {"controller", "action"}}

@@ -43,7 +43,7 @@ def application(services: ApiServices) -> ComputeApi:
     words = frozenset(route.path.split("/")[1] for route in table) | _ROOT_WORDS
     parts = {
         name: Application(
-            f"compute {name}", table, enforcer=services.enforcer, relaxed=name == "v2",
+            f"compute {name}", table, enforcer=services.enforcer, relaxed=name == "v2", exact=True,
             dialect=ComputeDialect(words, legacy=name == "v2", identity_url=services.conf.endpoints.identity),
             link_prefix=f"{prefix.rstrip('/')}/{name}" if prefix else None,
         ) for name in versions.VERSIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,11 +48,22 @@ def requested(request: Request) -> CreateServers:
         config_drive=boolean(body.get("config_drive", False)), disks=disks,
         admin_password=Secret(body["adminPass"]) if body.get("adminPass") else None, tags=tuple(body.get("tags", ())),
         hints=request.body_value.get("os:scheduler_hints") or request.body_value.get("OS-SCH-HNT:scheduler_hints") or {},
-        access_ip_v4=body.get("accessIPv4"), access_ip_v6=body.get("accessIPv6"),
+        access_ip_v4=address(body.get("accessIPv4")), access_ip_v6=address(body.get("accessIPv6")),
         auto_disk_config=body["OS-DCF:diskConfig"] == "AUTO" if "OS-DCF:diskConfig" in body else None,
         trusted_certificates=tuple(body["trusted_image_certificates"]) if body.get("trusted_image_certificates") else None,
         zero_disk_allowed=request.allowed(f"{_CREATE}:zero_disk_flavor"), key=idempotency.key(request, once.SERVERS),
     )
+
+
+def address(text: str | None) -> str | None:
+    """Answer a valid address in its shortest form, as it is stored and shown."""
+    return str(ipaddress.ip_address(text)) if text else text
+
+
+def access_addresses(body: Mapping[str, Any]) -> dict[str, str | None]:
+    """Answer the access addresses which a body names, as fields of the server."""
+    fields = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
+    return {field: address(body[key]) for key, field in fields.items() if key in body}
 
 
 def _counts(body: Mapping[str, Any], networks: tuple[RequestedNetwork, ...] | None) -> tuple[int, int]:

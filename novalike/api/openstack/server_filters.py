@@ -120,15 +120,11 @@ def _is_open(name: str, request: Request) -> bool:
 
 
 def _project(request: Request, given: dict[str, list[str]], rule: str) -> str | None:
-    named = given.get("tenant_id", given.get("project_id", [None]))[-1]
-    everywhere = "tenant_id" in given and "all_tenants" not in given
-    if "all_tenants" in given:
-        text = given["all_tenants"][-1]
-        everywhere = text == "" or _truth("all_tenants", text)
-    if everywhere:
+    text = given.get("all_tenants", ["no"])[-1]
+    if text == "" or _truth("all_tenants", text):
         request.authorize(rule)
-        return named
-    return request.context.project_id or ""
+        return given.get("tenant_id", given.get("project_id", [None]))[-1]
+    return request.context.project_id or ""      # without all_tenants Nova ignores which project is asked for, since bug 1185290
 
 
 def _truth(name: str, text: str) -> bool:

@@ -95,7 +95,7 @@ def new_image(
 def _properties(
     services: ApiServices, instance: Instance, image_type: str, metadata: Mapping[str, str], *, user_id: str,
 ) -> dict[str, str]:
-    """Answer the image's properties: inherited ones, then the user's, then what we say ourselves."""
+    """Answer the image's properties: inherited ones, then what we say ourselves, of which the user may change what only describes."""
     left_out = set(services.conf.non_inheritable_image_properties)
     inherited = {
         name: value for name, value in instance.image_properties.items()
@@ -109,10 +109,10 @@ def _properties(
         if value:
             inherited[name] = value
     ours = {
-        "image_type": image_type, "instance_uuid": instance.uuid, "user_id": user_id, "base_image_ref": instance.image_ref,
+        "instance_uuid": instance.uuid, "user_id": user_id, "base_image_ref": instance.image_ref,
         "image_location": "snapshot", "image_state": "available", "owner_id": instance.project_id,
     }
-    return {**inherited, **metadata, **ours}
+    return {**inherited, "image_type": image_type, **metadata, **ours}
 
 
 def _number(text: str | None) -> int:

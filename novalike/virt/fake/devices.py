@@ -67,7 +67,7 @@ class DeviceGuests(FakeCore):
             }
         free_form |= {"memory": memory * 1024, "memory-actual": memory * 1024, "memory-rss": memory * 1024}
         return Diagnostics(
-            state="paused" if guest.power_state == PowerState.PAUSED else "running", driver="fake", hypervisor="fake",
+            state="paused" if guest.power_state == PowerState.PAUSED else "running", driver="libvirt", hypervisor="fake",   # the API names no other driver which this one could be
             hypervisor_os="fake", uptime=seconds, config_drive=instance.config_drive, memory_maximum=memory, memory_used=memory,
             cpus=tuple(CpuDiagnostics(id=number, time=seconds * _CPU_NANOSECONDS, utilisation=2) for number in range(vcpus)),
             nics=tuple(NicDiagnostics(

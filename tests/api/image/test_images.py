@@ -196,3 +196,9 @@ def test_schemas(member):
     assert schema["properties"]["status"]["readOnly"]
     assert "qcow2" in schema["properties"]["disk_format"]["enum"]
     assert member.get("/v2/schemas/members").json["name"] == "members"
+
+
+def test_no_import_of_an_image_waits(member, stranger):
+    path = member.create(visibility="private")["self"]
+    assert member.get(f"{path}/tasks").json == {"tasks": []}
+    assert stranger.get(f"{path}/tasks").status == 404

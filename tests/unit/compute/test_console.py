@@ -15,7 +15,9 @@ def output(daemon, ours, tail=None) -> str:
 def test_tail_is_the_last_lines(daemon):
     ours = daemon.running_server()
     daemon.hypervisor.guest_prints(ours.uuid, "one\ntwo\nthree\n")
-    assert output(daemon, ours, 2) == "two\nthree\n"
+    assert output(daemon, ours, 2) == "three\n", "what comes after a line's end counts as a line"
+    daemon.hypervisor.guest_prints(ours.uuid, "login: ")
+    assert output(daemon, ours, 2) == "three\nlogin: "
     assert output(daemon, ours, 0) == ""
     assert output(daemon, ours, -1) == output(daemon, ours) != ""
     assert ours.uuid in output(daemon, ours)

@@ -127,9 +127,9 @@ class _Aggregates:
 
 def _number(request: Request) -> int:
     text = request.path_args["id"]
-    if not text.isdecimal():
+    if not text.removeprefix("-").isdecimal():
         raise Invalid(f"Invalid aggregate id {text[:255]}: it must be an integer.")
-    if len(text) > 10 or int(text) > MAX_INT:
+    if len(text) > 10 or not 0 <= int(text) <= MAX_INT:
         raise NotFound(f"Aggregate {text[:255]} could not be found.")
     return int(text)
 

@@ -13,6 +13,7 @@ from novalike.api.http.schema import is_uuid
 from novalike.api.openstack.schemas import server_actions as schemas
 from novalike.api.openstack.schemas import servers as server_schemas
 from novalike.api.openstack.schemas.names import boolean
+from novalike.api.openstack.server_body import access_addresses
 from novalike.api.openstack.views import servers as views
 from novalike.api.operations import lifecycle
 from novalike.api.operations import rebuild as rebuilds
@@ -30,8 +31,7 @@ _API = "os_compute_api"
 _COMPUTE = "novalike-compute"
 #: Key of the body -> field of the server.
 _FIELDS = {
-    "description": "description", "hostname": "hostname", "accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6",
-    "user_data": "user_data", "metadata": "metadata",
+    "description": "description", "hostname": "hostname", "user_data": "user_data", "metadata": "metadata",
 }
 
 
@@ -56,10 +56,10 @@ class _Actions:
     def _shown(self, request: Request, uuid: str, changes: dict[str, Any]) -> dict[str, Any]:
         """Answer the server as it will be: its row changes with its disks."""
         with self._servers.cell_of(uuid).read() as session:
-            row = instance_lists.show(session, uuid)
-            if row is None:
+            shown = instance_lists.show(session, uuid)
+            if shown is None:
                 raise NotFound(f"Instance {uuid} could not be found.")
-            volumes = instance_lists.volumes(session, [uuid])
+            row, volumes = shown
             statuses: dict[str, str] = {}
             if row.host and views.wants_host_status(request):
                 found = hosts.services_on(session, {row.host}, _COMPUTE, down_after=self._services.conf.service_down_time)
@@ -67,7 +67,7 @@ class _Actions:
         columns = {name: changes.get(name, getattr(row, name)) for name in instance_lists.SHOWN}
         document = {**row.document, **{name: value for name, value in changes.items() if name not in columns}}
         will_be = SimpleNamespace(**{**columns, "document": document})
-        server = views.ServerView(request, updated=True).render(will_be, volumes=volumes, statuses=statuses)  # type: ignore[arg-type]
+        server = views.ServerView(request, updated=True).render(will_be, volumes={uuid: volumes}, statuses=statuses)  # type: ignore[arg-type]
         server.pop("OS-EXT-SRV-ATTR:user_data", None)
         if request.version >= (2, 54):
             server["key_name"] = will_be.key_name
@@ -98,7 +98,7 @@ def _requested(request: Request) -> RebuildServer:
     image_id = body["imageRef"].rstrip("/").rpartition("/")[2]
     if not is_uuid(image_id):
         raise Invalid("Invalid imageRef provided.")
-    changes = {field: body[key] for key, field in _FIELDS.items() if key in body}
+    changes = {field: body[key] for key, field in _FIELDS.items() if key in body} | access_addresses(body)
     if "name" in body:
         changes["display_name"] = body["name"].strip()
     return RebuildServer(

@@ -12,7 +12,7 @@ from novalike.api.openstack import paging, server_filters
 from novalike.api.openstack.links import links
 from novalike.api.openstack.schemas import servers as schemas
 from novalike.api.openstack.schemas.names import boolean
-from novalike.api.openstack.server_body import requested
+from novalike.api.openstack.server_body import access_addresses, requested
 from novalike.api.openstack.views import servers as views
 from novalike.api.operations import delete as deletes
 from novalike.api.operations import zones
@@ -80,12 +80,12 @@ class _Servers:
         if not 0 < len(uuid) <= 36:
             raise NotFound(f"Instance {uuid[:255]} could not be found.")
         with self._servers.cell_of(uuid).read() as session:
-            record = instance_lists.show(session, uuid, project_id=None if context.is_admin else context.project_id or "")
-            if record is None:
+            found = instance_lists.show(session, uuid, project_id=None if context.is_admin else context.project_id or "")
+            if found is None:
                 raise NotFound(f"Instance {uuid} could not be found.")
-            volumes = instance_lists.volumes(session, [uuid])
+            record, volumes = found
             statuses = self._statuses(session, {record.host}) if record.host and views.wants_host_status(request) else {}
-        shown = view.render(record, volumes=volumes, statuses=statuses)
+        shown = view.render(record, volumes={uuid: volumes}, statuses=statuses)
         # A server remembers the group it was made for; whether that is still there, only the group tells.
         shared = self._services.cells.shared
         if shown.get("server_groups") and shared.fetch(server_groups.find, shown["server_groups"][0]) is None:
@@ -119,9 +119,8 @@ class _Servers:
         changes: dict[str, Any] = {
             field: body[name] for name, field in (
                 ("name", "display_name"), ("description", "description"), ("hostname", "hostname"),
-                ("accessIPv4", "access_ip_v4"), ("accessIPv6", "access_ip_v6"),
             ) if name in body
-        }
+        } | access_addresses(body)
         if "OS-DCF:diskConfig" in body:
             changes["auto_disk_config"] = body["OS-DCF:diskConfig"] == "AUTO"
         if "pinned_availability_zone" in body:

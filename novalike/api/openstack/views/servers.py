@@ -159,6 +159,8 @@ class ServerView:
             answer["progress"] = record.progress
         if status in states.FAULT_STATUSES and record.fault:
             answer["fault"] = self._fault(record.fault)
+        if not answer["security_groups"]:
+            del answer["security_groups"]        # Nova names no groups then, rather than none
         for key in self._drop:
             answer.pop(key, None)
         return answer
