@@ -21,6 +21,7 @@ import pytest
 from devstack import libvirtd
 from novalike.exception import BuildFailed
 from novalike.objects.flavor import Flavor
+from novalike.objects.hardware import GuestCell, Hardware
 from novalike.objects.image import ImageSource
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
@@ -288,8 +289,22 @@ def server(started):
     assert started.leftovers(ours.uuid) == ()
 
 
-def test_a_guest_reads_its_config_drive(started, server, images):
-    text = boots(started, replace(kernel_request(server, images), admin_password=Secret("opensesame")), b"user-data: exit")
+LOOK = b"#!/bin/sh\nfor cell in /sys/devices/system/node/node?; do echo $cell holds $(cat $cell/cpulist) >/dev/console; done\nexit 7\n"
+
+
+def test_a_guest_reads_its_config_drive_and_has_the_cells_it_was_granted(started, server, images, libvirt_uri):
+    cpu = min(os.sched_getaffinity(0))
+    cells = tuple(GuestCell(host_cell=0, cpus=(number,), memory_mb=128, pins=((number, cpu),) if number else ()) for number in range(2))
+    request = kernel_request(replace(server, hardware=Hardware(cells=cells), user_data=base64.b64encode(LOOK).decode()), images)
+    request = replace(request, instance=replace(request.instance, flavor=replace(TINY, vcpus=2, memory_mb=256)), admin_password=Secret("opensesame"))
+    text = boots(started, request, b"user-data: exit")
+    assert "node/node0 holds 0" in text
+    assert "node/node1 holds 1" in text
+    connection = libvirt.open(libvirt_uri)
+    domain = connection.lookupByUUIDString(server.uuid)
+    assert domain.numaParameters(0) == {"numa_mode": 0, "numa_nodeset": "0"}
+    assert [number for number, used in enumerate(domain.vcpuPinInfo(0)[1]) if used] == [cpu]
+    connection.close()
     assert f"tiny: instance {server.uuid} name live-1 from config drive /dev/sr0, 1 key(s)" in text
     assert "user-data: exit 7" in text
     assert "login:" in text

@@ -10,11 +10,13 @@ import pytest
 
 from novalike.exception import BuildFailed
 from novalike.objects.block_device import BlockDevice
+from novalike.objects.hardware import GuestCell, GuestDevice, Hardware
 from novalike.objects.network_info import FixedIp, Vif
 from novalike.objects.secret import Secret
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import demands, volumes
+from novalike.virt.libvirt import demands, granted, volumes
 from novalike.virt.libvirt.disks import DiskFile
+from novalike.virt.libvirt.granted import Floating
 from novalike.virt.libvirt.machine import Files, HostChoices, machine
 from tests.factories_instances import SMALL, instance
 
@@ -62,6 +64,15 @@ VOLUMES = (
     volume(5, "nbd", device="/dev/sdb", socket="/run/nbd.sock", export="five", format="qcow2"),
 )
 
+#: Mixed CPUs in two cells, an emulator of its own, huge pages, and a virtual function.
+GRANTED = Hardware(
+    cells=(
+        GuestCell(host_cell=1, cpus=(0, 1, 2), memory_mb=1024, page_kb=2048, pins=((0, 4), (1, 20))),
+        GuestCell(host_cell=0, cpus=(3, 4, 5), memory_mb=512, page_kb=4, pins=((3, 2), (4, 18), (5, 3))),
+    ),
+    emulator="isolate", emulator_cpus=(5,), devices=(GuestDevice(alias="nic", address="0000:81:10.1", vendor_id="8086", product_id="1520"),),
+)
+
 
 def render(of, files, host, vifs=(VIF,), disks=(), **options):
     request = SpawnRequest(instance=of, vifs=vifs, block_devices=disks)
@@ -81,6 +92,9 @@ SHAPES = {
         Files(folder=FOLDER, disks=(ROOT, EPHEMERAL, SWAP, CONFIG)), HARDWARE),
     "volumes": lambda: render(
         server({"hw_machine_type": "q35"}), Files(folder=FOLDER, disks=(ROOT, CONFIG)), replace(EMULATED, pcie_ports=3), disks=VOLUMES),
+    "hardware-granted": lambda: render(
+        replace(server(vcpus=6, memory_mb=1536), hardware=GRANTED), Files(folder=FOLDER, disks=(ROOT,)),
+        replace(HARDWARE, floating=Floating(chosen="12-15", cells={0: "12-13", 1: "14-15"}))),
     "bare": lambda: render(
         server({"hw_pointer_model": "ps2mouse"}, extra_specs={"hw_rng:allowed": "false"}), Files(folder=FOLDER, disks=(ROOT,)),
         replace(EMULATED, vnc_listen=None, stats_period=0, tb_cache_mb=0, serial="", cpu_mode="none"), vifs=()),
@@ -94,6 +108,32 @@ def test_domain_xml(shape):
     if os.environ.get("NOVALIKE_WRITE_EXPECTED") == "1":
         file.write_text(text)
     assert text == file.read_text()
+
+
+def test_where_emulators_run():
+    floating = Floating(chosen="12-15", cells={0: "12-13", 1: "14-15"})
+    assert granted.emulator(replace(GRANTED, emulator="share"), floating) == "12-15"
+    assert granted.emulator(replace(GRANTED, emulator=None), floating) == "2-4,14-15,18,20"
+    assert granted.emulator(None, floating) is None
+
+
+def test_servers_without_hardware_of_their_own_float_where_operators_say():
+    domain, _ = render(server(), Files(folder=FOLDER, disks=(ROOT,)), replace(EMULATED, floating=Floating(chosen="2-3")))
+    assert '<vcpu placement="static" cpuset="2-3">1</vcpu>' in domain.text()
+
+
+def test_what_was_not_granted_is_not_promised():
+    with pytest.raises(BuildFailed, match="granted no hardware for hw:cpu_policy"):
+        render(server(extra_specs={"hw:cpu_policy": "dedicated"}), Files(folder=FOLDER, disks=(ROOT,)), EMULATED)
+    with pytest.raises(BuildFailed, match="no CPUs for servers to share"):
+        render(replace(server(vcpus=6), hardware=GRANTED), Files(folder=FOLDER, disks=(ROOT,)), replace(EMULATED, floating=Floating(cells={0: "1"})))
+
+
+def test_guests_see_the_threads_on_which_they_are():
+    pinned = replace(server(vcpus=4), hardware=Hardware(threads=2))
+    assert (demands.of(pinned).sockets, demands.of(pinned).threads) == (2, 2)
+    named = replace(server(vcpus=4, extra_specs={"hw:cpu_cores": "4"}), hardware=Hardware(threads=2))
+    assert (demands.of(named).cores, demands.of(named).threads) == (4, 1)
 
 
 @pytest.mark.parametrize(("bus", "device"), [("virtio", "/dev/vda"), ("scsi", "/dev/sda"), ("ide", "/dev/hda"), ("sata", "/dev/sda")])
