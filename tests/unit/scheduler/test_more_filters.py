@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from novalike.objects.server_group import AFFINITY, ANTI_AFFINITY, GroupPlaces
 from novalike.scheduler import plugins
 from novalike.scheduler.options import Options
 from tests import factories_hosts as make
@@ -194,11 +195,31 @@ def test_exact(name, host, reason):
     assert reject(name, host=host) == reason
 
 
-@pytest.mark.parametrize("name", ["RamFilter", "CoreFilter", "DiskFilter"])
-def test_the_aggregate_forms_judge_like_the_plain_ones(name):
+@pytest.mark.parametrize(("name", "plain"), [
+    ("AggregateRamFilter", "RamFilter"), ("AggregateCoreFilter", "CoreFilter"), ("AggregateDiskFilter", "DiskFilter"),
+])
+def test_the_aggregate_forms_judge_like_the_plain_ones(name, plain):
     """Ratios of aggregates are in a host's capacity already, for the claim as for every filter."""
     for used in ((7, 16000, 99), (8, 16384, 100)):
-        assert reject(f"Aggregate{name}", host={"used": used}) == reject(name, host={"used": used})
+        assert reject(name, host={"used": used}) == reject(plain, host={"used": used})
+
+
+@pytest.mark.parametrize(("name", "spec", "remedy"), [
+    ("AvailabilityZoneFilter", {"availability_zone": "az2"}, "in zone nova"),
+    ("SameHostFilter", {"hints": {"same_host": A}}, "without the hint same_host"),
+    ("DifferentHostFilter", {"hints": {"different_host": A}, "hinted_hosts": {A: ("host1",)}}, "without the hint different_host"),
+    ("SimpleCIDRAffinityFilter", {"hints": {"build_near_host_ip": "10.9.9.9"}}, "without the hint build_near_host_ip"),
+    ("JsonFilter", {"hints": {"query": ["=", "$vcpus_used", 7]}}, "without the hint query"),
+    ("ServerGroupAntiAffinityFilter", {"group": GroupPlaces(policy=ANTI_AFFINITY, others={"host1": 1})}, "outside its server group"),
+    ("ServerGroupAffinityFilter", {"group": GroupPlaces(policy=AFFINITY, others={"host2": 1})}, "outside its server group"),
+    ("ComputeFilter", {}, None),
+])
+def test_the_wish_which_is_in_the_way(name, spec, remedy):
+    """A filter which speaks of a wish tells what to wish for instead, and of what no wish changes it tells nothing."""
+    (one,) = plugins.load_filters([name], Options())
+    host = make.host_state(up=False)
+    assert one.reject(make.spec(**spec), host) is not None
+    assert one.remedy(make.spec(**spec), host) == remedy
 
 
 FPGA = {"total": 8, "reserved": 2, "min_unit": 2, "max_unit": 4, "step_size": 2}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from novalike.scheduler import plugins
@@ -28,3 +30,10 @@ def test_no_filters_are_none():
 def test_an_unknown_name_is_told_with_those_there_are():
     with pytest.raises(ValueError, match=r"no filter NoFilter; there are AggregateCoreFilter, .*RamFilter"):
         plugins.load_filters(["RamFilter", "NoFilter"], Options())
+
+
+@pytest.mark.parametrize("group", [plugins.FILTERS, plugins.WEIGHERS])
+def test_each_plugin_has_its_cases(group):
+    """The tables of cases in this folder are the plugins' specification: who adds one adds them, by its name."""
+    cases = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py") if path.name not in ("test_plugins.py", "test_columns.py"))
+    assert [name for name in plugins.known(group) if f'"{name}"' not in cases and f"({name}," not in cases and f"{name}(" not in cases] == []
