@@ -26,6 +26,8 @@ from novalike.objects.secret import Secret
 from novalike.objects.tasks import Caller
 from novalike.objects.volume import Volume
 
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass
 class Attachment:
@@ -69,10 +71,14 @@ def _shared(method: F) -> F:
 
 
 def of_cloud(conf: Any) -> Volumes:
-    """Answer the volume service of a cloud which a test brought up: kept in the folder `volumes` of its daemons' state."""
+    """Answer the volume service of a cloud which a test brought up: kept in the folder `volumes` of its daemons' state.
+
+    It listens where the cloud's API does, so that every hypervisor of it can get there.
+    """
     folder = Path(conf.state_path) / "volumes"
-    folder.mkdir(exist_ok=True)
-    return Volumes(folder=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    listen = str(conf.osapi_compute_listen)
+    return Volumes(folder=folder, address=LOOPBACK if listen in ("0.0.0.0", "::") else listen)  # compared, not bound
 
 
 @dataclass
@@ -83,6 +89,7 @@ class Volumes:
     """
 
     folder: Path | None = None
+    address: str = LOOPBACK                      # where exports listen
     point: Callable[[str], None] = lambda name: None
     volumes: dict[str, Volume] = field(default_factory=dict)
     attachments: dict[str, Attachment] = field(default_factory=dict)
@@ -164,7 +171,7 @@ class Volumes:
         export = self._export(found.volume_id)
         return Secret(json.dumps({
             "driver_volume_type": "nbd",
-            "data": {"host": "127.0.0.1", "port": export.port, "export": found.volume_id, "volume_id": found.volume_id},
+            "data": {"host": self.address, "port": export.port, "export": found.volume_id, "volume_id": found.volume_id},
         }))
 
     @_shared
@@ -262,11 +269,11 @@ class Volumes:
         binary = shutil.which("qemu-nbd")
         assert binary is not None, "qemu-nbd is not installed"
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((self.address, 0))
             port = free.getsockname()[1]
         # It outlives whoever asked for it, as a volume service outlives conductors.
         pid = os.posix_spawn(
-            binary, [binary, "-x", volume_id, "-t", "-e", "8", "-f", "raw", "-b", "127.0.0.1", "-p", str(port), str(self._file(volume_id))],
+            binary, [binary, "-x", volume_id, "-t", "-e", "8", "-f", "raw", "-b", self.address, "-p", str(port), str(self._file(volume_id))],
             os.environ, setsid=True,
             file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)],
         )
@@ -274,7 +281,7 @@ class Volumes:
             time.sleep(0.02)
             assert os.waitpid(pid, os.WNOHANG)[0] == 0, "qemu-nbd ended at once"
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                if probe.connect_ex((self.address, port)) == 0:
                     return Export(port, pid)
         raise AssertionError("qemu-nbd does not listen")
 

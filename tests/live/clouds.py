@@ -23,7 +23,7 @@ from devstack.settings import STANDARD_PORTS, Settings
 from devstack.stack import Stack
 from novalike import conf as configuration
 from novalike.agents.network import names
-from novalike.db import audit, connections
+from novalike.db import audit, connections, tasks
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, HostDebtRow
 from novalike.db.models.networks import NetworkRow, PortRow
 from novalike.hardware.capacity import Ratios
@@ -132,6 +132,10 @@ class Cloud:
     def wait_gone(self, server_id: str, *, seconds: float = 60) -> None:
         """Wait until a server is deleted."""
         until(f"server {server_id} is gone", lambda: self.admin.compute.find_server(server_id, all_projects=True) is None, seconds)
+
+    def busy(self) -> list[Any]:
+        """Answer the durable tasks which run."""
+        return [task for database in self.cells for task in database.fetch(tasks.listed)]
 
     # -- daemons
 

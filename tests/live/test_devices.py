@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from devstack.settings import Settings
-from novalike.db import tasks
 from tests.fakes.volumes import Volumes
 from tests.live.clouds import SDK_WARNS, Cloud, measured, until
 from tests.live.conftest import SOON, _need_libvirt, _running, free_ports
@@ -67,12 +66,7 @@ def detach(world: World, server: Guest, volume_id: str) -> None:
 
 def idle(cloud: Cloud, server: Guest) -> None:
     """Wait until nothing works on the server."""
-    until("the change of devices has ended", lambda: not busy(cloud), 60, pause=0.05)
-
-
-def busy(cloud: Cloud) -> list[object]:
-    """Answer the tasks which run."""
-    return [task for database in cloud.cells for task in database.fetch(tasks.listed)]
+    until("the change of devices has ended", lambda: not cloud.busy(), 60, pause=0.05)
 
 
 def count(server: Guest) -> int:
@@ -179,11 +173,11 @@ def test_a_killed_daemon_in_the_middle(world: World, server: Guest, volumes: Vol
     cloud.admin.compute.create_volume_attachment(server.id, volume_id=volume)
     killed()
     until("it is attached", lambda: volumes.shown()[volume].status == "in-use", 60)
-    until("nothing works on the server", lambda: not busy(cloud), 30)
+    until("nothing works on the server", lambda: not cloud.busy(), 30)
     sees(server, volume)
     cloud.admin.compute.delete_volume_attachment(server.id, volume)
     killed()
-    until("it is detached", lambda: volumes.shown()[volume].status == "available" and not busy(cloud), 60)
+    until("it is detached", lambda: volumes.shown()[volume].status == "available" and not cloud.busy(), 60)
     assert "vdb" not in server.run("ls /sys/block")
     assert server.boot_id() == booted
     assert not list(cloud.admin.compute.volume_attachments(server.id))

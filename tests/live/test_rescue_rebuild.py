@@ -1,4 +1,4 @@
-"""Rescue, rebuild and passwords on real guests, seen from inside; daemons killed and servers deleted in the middle."""
+"""Rescue, rebuild and passwords on real guests, seen from inside; and servers deleted in the middle of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.clouds import SDK_WARNS, measured, until
+from tests.live.clouds import SDK_WARNS, measured
 from tests.live.guests import Guest, World, worlds
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.root, pytest.mark.timeout(300), SDK_WARNS]
@@ -54,10 +54,6 @@ def act(world: World, guest: Guest, word: str, value: object, version: str = "2.
     answer = compute.post(f"/servers/{guest.id}/action", json={word: value}, microversion=version)
     assert answer.status_code in (200, 202), answer.text
     return answer.json() if answer.content else {}
-
-
-def state(world: World, guest: Guest) -> str | None:
-    return world.cloud.admin.compute.get_server(guest.id).task_state
 
 
 def lets_in(guest: Guest, password: str, folder: Path, *, seconds: float = 60) -> bool:
@@ -135,37 +131,6 @@ def test_passwords_rescue_and_rebuild_of_one_guest(world: World, root_image: str
     compute.start_server(guest.id)
     cloud.wait(guest.id, "ACTIVE")
     assert guest.run("hostname") == "patient"
-
-
-def test_a_daemon_killed_in_the_middle(world: World, ours):
-    cloud = world.cloud
-    guest = ours("midway", world.root)
-
-    def killed(after: float) -> float:
-        time.sleep(after)
-        cloud.kill("all")
-        cloud.start("all")
-        cloud.stack.wait_for_apis()
-        return time.monotonic()
-    act(world, guest, "rescue", {})
-    begun = killed(0.4)
-    cloud.wait(guest.id, "RESCUE")
-    measured(f"killed while rescuing: RESCUE {time.monotonic() - begun:.1f} s after the start")
-    assert guest.run("mount /dev/vdb /mnt && cat /mnt/root/marker; umount /mnt") == "mine"
-    act(world, guest, "unrescue", None)
-    begun = killed(0.2)
-    cloud.wait(guest.id, "ACTIVE")
-    measured(f"killed while unrescuing: ACTIVE {time.monotonic() - begun:.1f} s after the start")
-    assert guest.run("cat /root/marker") == "mine"
-
-    act(world, guest, "rebuild", {"imageRef": world.root})
-    until("the disks are being replaced", lambda: state(world, guest) in ("rebuild_block_device_mapping", None), 30, pause=0.02)
-    begun = killed(0.0)
-    cloud.wait(guest.id, "ACTIVE")
-    measured(f"killed while rebuilding: ACTIVE {time.monotonic() - begun:.1f} s after the start")
-    assert guest.run("ls /root/marker 2>/dev/null; echo in") == "in"
-    files = {file.name for file in cloud.state.glob(f"*/instances/{guest.id}*")}
-    assert files == {guest.id}, "what was made for the rebuild is in place or gone"
 
 
 @pytest.mark.parametrize(("word", "value"), [("rescue", {}), ("rebuild", None)])

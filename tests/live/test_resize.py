@@ -130,31 +130,3 @@ def test_a_guest_moves_to_another_host_and_back(two: World):
     assert seen(guest) == size
     cloud.nothing_left()
     remove(cloud, guest)
-
-
-@pytest.mark.mariadb
-@pytest.mark.rabbitmq
-def test_a_move_between_hosts_outlives_either_of_their_daemons(two: World):
-    cloud, compute = two.cloud, two.cloud.admin.compute
-    guest, _ = two.boot("lives", two.disk, availability_zone="nova:node1")
-    guest.run("echo kept > /root/kept; sync")
-    compute.stop_server(guest.id)
-    cloud.wait(guest.id, "SHUTOFF")
-    for number, state in ((1, "resize_migrating"), (2, "resize_migrated")):
-        here = compute.get_server(guest.id).compute_host.removeprefix("node")
-        there = "2" if here == "1" else "1"
-        compute.migrate_server(guest.id)
-        until(state, lambda state=state: compute.get_server(guest.id).task_state in (state, None), 60, pause=0.01)
-        dies = f"compute{here if number == 1 else there}"
-        cloud.kill(dies)
-        cloud.start(dies)
-        measured(f"cold migration, {'source' if number == 1 else 'destination'} killed: VERIFY_RESIZE {moved(cloud, guest):.1f} s after its new start")
-        assert compute.get_server(guest.id).compute_host == f"node{there}"
-        compute.confirm_server_resize(guest.id)
-        moved(cloud, guest, "SHUTOFF")
-    compute.start_server(guest.id)
-    cloud.wait(guest.id, "ACTIVE")
-    assert guest.run("cat /root/kept") == "kept"
-    compute.migrate_server(guest.id)
-    until("it moves", lambda: compute.get_server(guest.id).task_state in ("resize_migrating", "resize_migrated"), 20, pause=0.01)
-    remove(cloud, guest)

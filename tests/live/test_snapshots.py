@@ -152,25 +152,6 @@ def test_compute_killed_in_the_middle_of_a_snapshot(world: World, marked: Guest,
     cloud.admin.image.delete_image(getattr(made, "id", made))
 
 
-def test_compute_killed_in_the_middle_of_a_shelve(world: World, marked: Guest):
-    cloud, compute = world.cloud, world.cloud.admin.compute
-    compute.shelve_server(marked.id)
-    until_task(world, marked.id, "shelving_image_pending_upload", "shelving_image_uploading", "shelving_offloading")
-    cloud.kill("compute1")
-    begun = time.monotonic()
-    cloud.start("compute1")
-    idle(world, marked.id, "SHELVED_OFFLOADED")
-    measured(f"compute killed while shelving: offloaded {time.monotonic() - begun:.1f} s later")
-    cloud.nothing_left()
-    compute.unshelve_server(marked.id)
-    until_task(world, marked.id, "spawning")
-    cloud.kill("compute1")
-    cloud.start("compute1")
-    idle(world, marked.id, "ACTIVE")
-    assert marked.run("cat /root/first /root/shelved") == "first\nshelved"
-    assert images_of(world) == []
-
-
 def test_a_delete_during_the_upload_leaves_no_image(world: World, marked: Guest):
     cloud, compute = world.cloud, world.cloud.admin.compute
     made = compute.create_server_image(marked.id, "never")
