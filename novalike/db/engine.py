@@ -12,9 +12,12 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
+from pymysql import converters
+from pymysql.constants import FIELD_TYPE
 from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.orm import Session
@@ -172,9 +175,10 @@ def _sqlite(url: URL, options: dict[str, Any], *, size: int, begin: str) -> Engi
 def _server(url: URL, options: dict[str, Any], **own: Any) -> Engine:
     if url.get_backend_name() not in {"mysql", "mariadb"}:
         return sa.create_engine(url, **options, **own)
-    engine = sa.create_engine(
-        url, **options, **own, connect_args={"charset": "utf8mb4", "connect_timeout": 5}, pool_reset_on_return=None,
-    )
+    arguments: dict[str, Any] = {"charset": "utf8mb4", "connect_timeout": 5}
+    if url.get_driver_name() == "pymysql":
+        arguments["conv"] = {**converters.conversions, **dict.fromkeys((FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP), _moment)}
+    engine = sa.create_engine(url, **options, **own, connect_args=arguments, pool_reset_on_return=None)
 
     @event.listens_for(engine, "reset")
     def _reset(connection: Any, _record: Any, _state: Any) -> None:
@@ -183,6 +187,14 @@ def _server(url: URL, options: dict[str, Any], **own: Any) -> Engine:
             connection.rollback()
 
     return engine
+
+
+def _moment(text: str) -> Any:
+    """Read a time as PyMySQL does, which looks at each by a regular expression: a tenth of the CPU of long lists went there."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return converters.convert_datetime(text)
 
 
 def _code(error: exc.DBAPIError) -> Any:

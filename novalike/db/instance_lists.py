@@ -32,6 +32,8 @@ _CHUNK = 1000
 
 #: A server as lists and views read it: a row with the columns below, documents as the JSON they are stored as.
 ServerRecord = sa.Row[Any]
+#: Its id, and whether it is deleted with the server.
+Volume = tuple[str, bool]
 SHOWN = (
     "id", "uuid", "project_id", "user_id", "display_name", "hostname", "vm_state", "task_state", "power_state", "host", "node",
     "availability_zone", "image_ref", "key_name", "reservation_id", "launch_index", "locked_by", "config_drive", "progress",
@@ -41,9 +43,12 @@ SHOWN = (
 _BRIEF = ("id", "uuid", "display_name")
 _SHOWN_COLUMNS = [_TABLE.c[name] for name in SHOWN]
 #: Built once: polling clients ask for these more than for anything else, and making them costs more than running them.
-_SHOW = sa.select(*_SHOWN_COLUMNS).where(_TABLE.c.uuid == sa.bindparam("in_uuid"), _TABLE.c.deleted == 0)
-_SHOW_OWN = _SHOW.where(_TABLE.c.project_id == sa.bindparam("in_project"))
 _DEVICES = BlockDeviceRow.__table__
+_WITH_VOLUMES = [*_SHOWN_COLUMNS, _DEVICES.c.id.label("device_id"), _DEVICES.c.volume_id, _DEVICES.c.delete_on_termination]
+_SHOW = sa.select(*_WITH_VOLUMES).select_from(_TABLE.outerjoin(
+    _DEVICES, sa.and_(_DEVICES.c.instance_uuid == _TABLE.c.uuid, _DEVICES.c.volume_id.is_not(None)),
+)).where(_TABLE.c.uuid == sa.bindparam("in_uuid"), _TABLE.c.deleted == 0)
+_SHOW_OWN = _SHOW.where(_TABLE.c.project_id == sa.bindparam("in_project"))
 _VOLUMES = sa.select(_DEVICES.c.instance_uuid, _DEVICES.c.volume_id, _DEVICES.c.delete_on_termination).where(
     _DEVICES.c.instance_uuid.in_(sa.bindparam("uuids", expanding=True)), _DEVICES.c.volume_id.is_not(None),
 ).order_by(_DEVICES.c.id)
@@ -139,16 +144,19 @@ class Order:
     marker: str | None = None
 
 
-def show(session: Session, uuid: str, *, project_id: str | None = None) -> ServerRecord | None:
-    """Answer one server which is not deleted, in one query; None when it is not there (or not the project's)."""
-    if project_id is None:
-        return session.execute(_SHOW, {"in_uuid": uuid}).one_or_none()
-    return session.execute(_SHOW_OWN, {"in_uuid": uuid, "in_project": project_id}).one_or_none()
+def show(session: Session, uuid: str, *, project_id: str | None = None) -> tuple[ServerRecord, list[Volume]] | None:
+    """Answer one server which is not deleted, and its volumes, in one query; None when it is not there (or not the project's)."""
+    query = _SHOW if project_id is None else _SHOW_OWN
+    rows: Sequence[ServerRecord] = session.execute(query, {"in_uuid": uuid, "in_project": project_id}).all()
+    if not rows:
+        return None
+    attached = sorted((row for row in rows if row.device_id is not None), key=lambda row: row.device_id)
+    return rows[0], [(row.volume_id, bool(row.delete_on_termination)) for row in attached]
 
 
-def volumes(session: Session, uuids: Sequence[str]) -> dict[str, list[tuple[str, bool]]]:
-    """Answer the volumes of servers: uuid -> (volume id, delete on termination)."""
-    found: dict[str, list[tuple[str, bool]]] = {}
+def volumes(session: Session, uuids: Sequence[str]) -> dict[str, list[Volume]]:
+    """Answer the volumes of servers by uuid."""
+    found: dict[str, list[Volume]] = {}
     for start in range(0, len(uuids), 1000):
         for uuid, volume_id, dies in session.execute(_VOLUMES, {"uuids": list(uuids[start:start + 1000])}):
             found.setdefault(uuid, []).append((volume_id or "", bool(dies)))
@@ -201,16 +209,20 @@ def _in_cell(
 ) -> list[tuple[tuple[Any, ...], ServerRecord]]:
     fits = _predicates(filters)
     columns = [_TABLE.c[name] for name in _BRIEF] if brief and not fits else _SHOWN_COLUMNS
-    query = sa.select(*columns, *(key.label(f"sort_{index}") for index, (key, _) in enumerate(keys))).where(*_where(filters))
-    width = len(columns)
+    places = {id(column): place for place, column in enumerate(columns)}
+    more = [key for key, _ in keys if id(key) not in places]
+    query = sa.select(*columns, *(key.label(f"sort_{index}") for index, key in enumerate(more))).where(*_where(filters))
+    # Where in a row the values stand which it is sorted by: among the columns, or after them.
+    places |= {id(key): place for place, key in enumerate(more, len(columns))}
+    sorting = [places[id(key)] for key, _ in keys]
     found: list[tuple[tuple[Any, ...], ServerRecord]] = []
     size = max(limit, _CHUNK) if fits else limit
     while limit > 0:
         rows = session.execute(paging.page(query, keys, marker=marker, limit=size)).all()
-        found += [(tuple(row[width:]), row) for row in rows if all(fit(row) for fit in fits)]
+        found += [(tuple(row[place] for place in sorting), row) for row in rows if all(fit(row) for fit in fits)]
         if not fits or len(rows) < size or len(found) >= limit:
             break
-        marker = tuple(rows[-1][width:])
+        marker = tuple(rows[-1][place] for place in sorting)
     return found[:limit]
 
 
