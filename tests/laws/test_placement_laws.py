@@ -37,6 +37,22 @@ NO_OVERCOMMIT = {"initial_cpu_allocation_ratio": 1.0}
 IN_FLUX = ("event", "block device", "migration", "task")
 
 
+def hard_group(database: Database) -> str:
+    """Make a group whose servers have to be apart."""
+    wanted = ServerGroup(
+        uuid="0e3c28a3-5b7e-4b0c-8d2f-2f6a1d0f7f10", name="g", project_id=CALLER.project_id, user_id=CALLER.user_id, policy="anti-affinity",
+    )
+    return database.write(server_groups.create, wanted, cell="cell1", now=NOW).uuid
+
+
+def shared_hosts(database: Database) -> list[str]:
+    """Answer the hosts on which more than one server of a group holds something."""
+    query = sa.select(ComputeNodeRow.host).join(ClaimRow, ClaimRow.compute_node_id == ComputeNodeRow.id).where(
+        ClaimRow.server_group.is_not(None),
+    ).group_by(ComputeNodeRow.host, ClaimRow.server_group).having(sa.func.count(sa.distinct(ClaimRow.instance_uuid)) > 1)
+    return database.fetch(lambda session: list(session.scalars(query)))
+
+
 class BadLuck(dict):
     """Now and then a message is lost, doubled or late."""
 
@@ -54,6 +70,7 @@ class Walk:
         self.chance = random.Random(seed)
         self.cloud = SimulatedCloud(home, hosts=3, **NO_OVERCOMMIT)
         self.cloud.wire.plan = BadLuck(self.chance)
+        self.apart = hard_group(self.cloud.database)
         self.done: Counter[str] = Counter()
         self.made: list[str] = []
         self.crashes = 0
@@ -94,7 +111,8 @@ class Walk:
         cloud, chance = self.cloud, self.chance
         servers = self.servers()
         if len(servers) < 4 or chance.random() < 0.3:
-            self.made.append(cloud.create(flavor=chance.choice([SMALL, LARGE])))
+            group = {"server_group": self.apart} if chance.random() < 0.4 else {}
+            self.made.append(cloud.create(flavor=chance.choice([SMALL, LARGE]), **group))
             self.done["create"] += 1
             return
         uuid, state, busy = chance.choice(servers)
@@ -125,9 +143,11 @@ class Walk:
             return [(uuid, state, task is not None) for uuid, state, task in session.execute(query)]
 
     def look(self) -> None:
-        """Nothing is orphaned, doubled, wrong in amount or over a host's capacity, whatever is under way."""
+        """Nothing is orphaned, doubled, wrong in amount, over a host's capacity or beside its group, whatever is under way."""
         found = [one for one in audit.leftovers(self.cloud.cells, ratios=Ratios(cpu=1.0), grace=1e6) if one.kind not in IN_FLUX]
         assert not found, f"after {dict(self.done)}: {'; '.join(map(str, found))}"
+        shared = shared_hosts(self.cloud.database)
+        assert not shared, f"after {dict(self.done)}: two servers of the group are on {shared}"
 
     def look_closely(self) -> None:
         """Nothing is under way: claims are what servers are, hosts have exactly their guests, and the quota is the count."""
@@ -213,10 +233,8 @@ def test_a_hard_group_is_exact_through_three_conductors_and_schedulers(tmp_path,
     """Twice as many servers as hosts: one on each host, the others are told why not. Then some move while others are deleted."""
     url = mariadb.engine.url.render_as_string(hide_password=False)
     cloud = SimulatedCloud(tmp_path, hosts=5, url=url)
-    group = mariadb.write(server_groups.create, ServerGroup(
-        uuid="0e3c28a3-5b7e-4b0c-8d2f-2f6a1d0f7f10", name="g", project_id="p1", user_id="u1", policy="anti-affinity",
-    ), cell="cell1", now=NOW)
-    made = [cloud.create(server_group=group.uuid) for _ in range(10)]
+    group = hard_group(mariadb)
+    made = [cloud.create(server_group=group) for _ in range(10)]
     advance(cloud, url)
     cloud.settle()
     found = [cloud.server(uuid) for uuid in made]
@@ -233,9 +251,6 @@ def test_a_hard_group_is_exact_through_three_conductors_and_schedulers(tmp_path,
         move(cloud, server.uuid)                 # to one of the hosts whose servers are gone, if they are already
     advance(cloud, url)
     cloud.settle()
-    there = mariadb.fetch(lambda session: session.execute(sa.select(ComputeNodeRow.host, ClaimRow.instance_uuid).join(
-        ClaimRow, ClaimRow.compute_node_id == ComputeNodeRow.id,
-    )).all())
-    assert len({host for host, _ in there}) == len(there), f"two of the group share a host: {there}"
+    assert shared_hosts(mariadb) == []
     assert audit.leftovers(cloud.cells, idle=True) == ()
     cloud.close()
