@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Any, Protocol
 
 from novalike.context import RequestContext
+from novalike.exception import Conflict
 from novalike.objects.instance import Instance
-from novalike.objects.network import SecurityGroup
+from novalike.objects.network import SecurityGroup, SecurityGroupRule
 from novalike.objects.network_info import RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
 
-class NetworkClient(Protocol):
+class BindingFailed(Conflict):
+    """The network service cannot give a port a place on this host; on another one it may."""
+
+
+class ProjectGroups(Protocol):
+    """Security groups themselves, as compute's API showed and changed them until 2.35, with the caller's own rights: others'
+    answer like missing ones, unless the caller is an administrator."""
+
+    def project_groups(self, ctxt: RequestContext, *, everybody: bool = False) -> list[SecurityGroup]:
+        """Answer the groups of the caller's project, or of all, by project and name."""
+        ...
+
+    def group(self, ctxt: RequestContext, group_id: str) -> SecurityGroup:
+        """Answer a group. Raises NotFound."""
+        ...
+
+    def create_group(self, ctxt: RequestContext, name: str, description: str) -> SecurityGroup:
+        """Make a group. Raises OverQuota, Conflict for a second default group."""
+        ...
+
+    def change_group(self, ctxt: RequestContext, group_id: str, name: str, description: str) -> SecurityGroup:
+        """Name a group anew. Raises NotFound, Conflict for the default group."""
+        ...
+
+    def delete_group(self, ctxt: RequestContext, group_id: str) -> None:
+        """Remove a group. Raises NotFound, Conflict when it is in use, or a default group."""
+        ...
+
+    def create_group_rule(self, ctxt: RequestContext, rule: dict[str, Any]) -> SecurityGroupRule:
+        """Make a rule; keys are fields of SecurityGroupRule. Raises NotFound, Invalid, OverQuota, Conflict when it is there."""
+        ...
+
+    def delete_group_rule(self, ctxt: RequestContext, rule_id: str) -> None:
+        """Remove a rule. Raises NotFound."""
+        ...
+
+
+class NetworkClient(ProjectGroups, Protocol):
     """What compute needs of a network service.
 
     The API authorizes with the caller's context; the conductor allocates and frees later for `Caller.project_id`, with
@@ -36,7 +74,8 @@ class NetworkClient(Protocol):
     ) -> tuple[Vif, ...]:
         """Make or take over the ports, bind them to the host and answer them in NIC order.
 
-        Safe to call again: ports the instance already has for the same NIC are answered again, rebound to `host`.
+        Safe to call again: ports the instance already has for the same NIC are answered again, rebound to `host`. Raises
+        BindingFailed.
         """
         ...
 
@@ -55,7 +94,7 @@ class NetworkClient(Protocol):
 
         With an empty `host` they belong to none: the server is shelved and on no host.
 
-        Raises NotFound, Conflict when the network service cannot bind one there.
+        Raises NotFound, BindingFailed.
         """
         ...
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Protocol
 
+from novalike.context import RequestContext
 from novalike.exception import Invalid, NotFound
 from novalike.objects.network import SecurityGroup, SecurityGroupRule
 from novalike.objects.tasks import Caller
@@ -17,6 +18,10 @@ class _Neutron(Protocol):
     """What is needed of the client."""
 
     def _list(self, collection: str, **filters: Any) -> list[dict[str, Any]]: ...
+
+    def _request(self, method: str, path: str, *, body: Any = None) -> Any: ...
+
+    def _own(self, ctxt: RequestContext, collection: str, what: str, key: str) -> dict[str, Any]: ...
 
     def _put(self, kind: str, key: str, changes: dict[str, Any]) -> dict[str, Any]: ...
 
@@ -62,6 +67,48 @@ class NeutronGroups:
         for port in members:
             self._put("port", port["id"], {"security_groups": [one for one in port["security_groups"] if one != group_id]})
 
+    def project_groups(self: _Neutron, ctxt: RequestContext, *, everybody: bool = False) -> list[SecurityGroup]:
+        """See ProjectGroups."""
+        found = self._list("security-groups", **({} if everybody and ctxt.is_admin else {"tenant_id": ctxt.project_id}))
+        return sorted((_group(group) for group in found), key=lambda group: (group.project_id, group.name))
+
+    def group(self: _Neutron, ctxt: RequestContext, group_id: str) -> SecurityGroup:
+        """See ProjectGroups."""
+        return _group(self._own(ctxt, "security-groups", "Security group", group_id))
+
+    def create_group(self: _Neutron, ctxt: RequestContext, name: str, description: str) -> SecurityGroup:
+        """See ProjectGroups."""
+        body = {"name": name, "description": description, "tenant_id": ctxt.project_id}
+        return _group(self._request("POST", "/security-groups", body={"security_group": body})["security_group"])
+
+    def change_group(self: _Neutron, ctxt: RequestContext, group_id: str, name: str, description: str) -> SecurityGroup:
+        """See ProjectGroups."""
+        group = self._own(ctxt, "security-groups", "Security group", group_id)
+        body = {"security_group": {"name": name, "description": description}}
+        return _group(self._request("PUT", f"/security-groups/{group['id']}", body=body)["security_group"])
+
+    def delete_group(self: _Neutron, ctxt: RequestContext, group_id: str) -> None:
+        """See ProjectGroups."""
+        self._request("DELETE", f"/security-groups/{self._own(ctxt, 'security-groups', 'Security group', group_id)['id']}")
+
+    def create_group_rule(self: _Neutron, ctxt: RequestContext, rule: dict[str, Any]) -> SecurityGroupRule:
+        """See ProjectGroups."""
+        group = self._own(ctxt, "security-groups", "Security group", rule["security_group_id"])
+        body = {"security_group_rule": {**rule, "tenant_id": _project(group)}}
+        return _rule(self._request("POST", "/security-group-rules", body=body)["security_group_rule"], _project(group))
+
+    def delete_group_rule(self: _Neutron, ctxt: RequestContext, rule_id: str) -> None:
+        """See ProjectGroups."""
+        rule = self._own(ctxt, "security-group-rules", "Security group rule", rule_id)
+        self._request("DELETE", f"/security-group-rules/{rule['id']}")
+
+    def _own(self: _Neutron, ctxt: RequestContext, collection: str, what: str, key: str) -> dict[str, Any]:
+        """Answer a thing which the caller may see: Neutron itself shows everything to our account."""
+        found = next(iter(self._list(collection, id=key)), None)
+        if found is None or not (ctxt.is_admin or _project(found) == ctxt.project_id):
+            raise NotFound(f"{what} {key} not found.")
+        return found
+
     def _ports_of(self: _Neutron, instance_uuid: str) -> list[dict[str, Any]]:
         found = self._list("ports", device_id=instance_uuid)
         if not found:
@@ -73,12 +120,15 @@ def _group(group: dict[str, Any]) -> SecurityGroup:
     project = _project(group)
     return SecurityGroup(
         id=group["id"], project_id=project, name=group.get("name", ""), description=group.get("description") or "",
-        created_at=_moment(group.get("created_at")), rules=tuple(
-            SecurityGroupRule(
-                id=rule["id"], security_group_id=group["id"], project_id=_project(rule) or project,
-                **{name: rule.get(name) for name in _RULE_FIELDS},
-            ) for rule in group.get("security_group_rules") or ()
-        ),
+        created_at=_moment(group.get("created_at")),
+        rules=tuple(_rule({"security_group_id": group["id"], **rule}, project) for rule in group.get("security_group_rules") or ()),
+    )
+
+
+def _rule(rule: dict[str, Any], project: str) -> SecurityGroupRule:
+    values: dict[str, Any] = {name: rule.get(name) for name in _RULE_FIELDS}
+    return SecurityGroupRule(
+        id=rule["id"], security_group_id=rule["security_group_id"], project_id=_project(rule) or project, **values,
     )
 
 

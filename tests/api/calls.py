@@ -82,7 +82,7 @@ FIRST: dict[str, Text] = {
     "/extensions": "os-keypairs", "/flavors": "1", "/images": w.IMAGE, "/os-aggregates": lambda world, _: str(world.aggregate_id),
     "/os-console-auth-tokens": w.TOKEN, "/os-hypervisors": _hypervisor, "/os-keypairs": "key", "/os-quota-class-sets": "default",
     "/os-quota-sets": PROJECT, "/os-server-groups": identify("group"), "/os-services": _service(w.EMPTY_HOST),
-    "/os-simple-tenant-usage": PROJECT, "/os-hosts": w.HOST,
+    "/os-simple-tenant-usage": PROJECT, "/os-hosts": w.HOST, "/os-security-groups": identify("security group"),
 }
 #: What the second names, by the collection it is in.
 SECOND: dict[str, Text] = {
@@ -224,10 +224,18 @@ CALLS: dict[str, Call] = {
     "DELETE /os-quota-sets/{id}": Call(),
     "GET /os-quota-sets/{id}/detail": Call(),
     "GET /os-quota-sets/{id}/defaults": Call(),
-    "POST /os-security-group-rules": Call({"security_group_rule": {"parent_group_id": identify("security group"), "cidr": "10.0.0.0/8"}}),
-    "DELETE /os-security-group-rules/{id}": Call(),
+    "POST /os-security-group-rules": Call({"security_group_rule": {
+        "parent_group_id": identify("security group"), "group_id": identify("security group"), "ip_protocol": "tcp", "from_port": 80, "to_port": 80,
+    }}, also=(Call({"security_group_rule": {
+        "parent_group_id": identify("security group"), "cidr": "10.0.0.0/8", "ip_protocol": "tcp", "from_port": 80, "to_port": 80,
+    }}),)),
+    "DELETE /os-security-group-rules/{id}": Call(first=identify("rule 0")),
     "GET /os-security-groups": Call(),
-    "POST /os-security-groups": Call({"security_group": {"name": "new", "description": "new"}}),
+    "POST /os-security-groups": Call({"security_group": {"name": "new", "description": "new"}}, unseen=frozenset(
+        f"security_group.rules.{name}" for name in (     # a new group has outgoing rules, which are not shown
+            "from_port", "group.name", "group.tenant_id", "id", "ip_protocol", "ip_range.cidr", "parent_group_id", "to_port",
+        )
+    )),
     "GET /os-security-groups/{id}": Call(),
     "PUT /os-security-groups/{id}": Call({"security_group": {"name": "renamed", "description": "new"}}),
     "DELETE /os-security-groups/{id}": Call(),

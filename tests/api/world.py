@@ -105,6 +105,14 @@ class Networks(fakes.FakeNetworks):
     def validate(self, ctxt: Any, requested: Any, *, count: int, security_groups: tuple[str, ...] = ()) -> Any:
         return super().validate(ctxt, requested, count=count)
 
+    @property
+    def known(self) -> dict[str, SecurityGroup]:  # type: ignore[override]
+        return {group.id: group for group in self.groups_of(Caller(user_id=USER, project_id=PROJECT, request_id=REQUEST_ID), "")}
+
+    @known.setter
+    def known(self, value: dict[str, SecurityGroup]) -> None:
+        """Groups stay as they are: every caller finds the same ones."""
+
     def groups_of(self, caller: Any, instance_uuid: str) -> tuple[SecurityGroup, ...]:
         """One group, with a rule of either kind of source."""
         group, project = identify("security group"), caller.project_id
@@ -114,7 +122,7 @@ class Networks(fakes.FakeNetworks):
         return (SecurityGroup(id=group, project_id=project, name="default", rules=rules),)
 
     def groups_by_id(self, caller: Any, group_ids: Any) -> dict[str, SecurityGroup]:
-        return {}
+        return {key: group for key, group in self.known.items() if key in group_ids}
 
     def add_security_group(self, caller: Any, instance_uuid: str, group: str) -> None:
         """Fine: security_groups does not tell."""

@@ -15,6 +15,7 @@ from novalike.exception import Invalid, NotFound, Unavailable
 from novalike.objects.network import SecurityGroup
 from novalike.policy import Enforcer
 from tests.fakes.images import FakeImages
+from tests.fakes.security_groups import FakeGroups
 
 
 class RecordingDoorbell:
@@ -61,10 +62,11 @@ class FakeCompute:
         return Client()
 
 
-class FakeNetworks:
+class FakeNetworks(FakeGroups):
     """Networks as id -> owner (None: shared); answers what was asked for."""
 
     def __init__(self, **owners: str | None) -> None:
+        super().__init__()
         self.owners: dict[str, str | None] = dict(owners)
         self.groups: set[str] = {"default"}
         self.members: dict[str, set[str]] = {}      # by server

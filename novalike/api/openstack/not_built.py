@@ -101,10 +101,6 @@ GROUPS = (
         *_of("/os-networks", "GET"), *_of("/os-networks/{id}", "GET"),
         *_of("/os-tenant-networks", "GET"), *_of("/os-tenant-networks/{id}", "GET"),
     ), until=_PROXY),
-    Group(NOT_BUILT, "the security group proxy; use the network service", (
-        *_of("/os-security-groups", "GET POST"), *_of("/os-security-groups/{id}", "GET PUT DELETE"),
-        *_of("/os-security-group-rules", "POST"), *_of("/os-security-group-rules/{id}", "DELETE"),
-    ), until=_PROXY),
     Group(NOT_BUILT, "the volume proxy; use the volume service", (
         *_of("/os-volumes", "GET POST"), *_of("/os-volumes/detail", "GET"), *_of("/os-volumes/{id}", "GET DELETE"),
         *_of("/os-snapshots", "GET POST"), *_of("/os-snapshots/detail", "GET"), *_of("/os-snapshots/{id}", "GET DELETE"),
