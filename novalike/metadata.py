@@ -198,7 +198,8 @@ def meta_data(facts: Facts, version: str = LATEST) -> dict[str, object]:
     if version >= NEWTON:
         document["devices"] = list(_devices(facts))
     if version >= VICTORIA:
-        document["dedicated_cpus"] = []                  # no server here has dedicated CPUs
+        held = instance.hardware
+        document["dedicated_cpus"] = sorted(guest for cell in held.cells for guest, _ in cell.pins) if held is not None else []
     return document
 
 

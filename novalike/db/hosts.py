@@ -7,6 +7,7 @@ one with every change of the row, so that an equal stamp means an equal row.
 from __future__ import annotations
 
 import uuid as uuid_module
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -276,14 +277,24 @@ def _compute_nodes(session: Session, query: sa.Select[Any], down_after: float) -
         service.host: service
         for service in (list_services(session, down_after=down_after, binary=COMPUTE_BINARY, hosts=hosts) if rows else [])
     }
-    return [_compute_node(row, sums.get(row.id, NO_CLAIMS), services.get(row.host)) for row in rows]
+    pinned = _pinned(session, [row.id for row in rows if "PCPU" in row.inventory.get("resources", {})])
+    return [_compute_node(row, sums.get(row.id, NO_CLAIMS), services.get(row.host), pinned.get(row.id, 0)) for row in rows]
 
 
-def _compute_node(row: Any, sums: tuple[int, int, int, int], service: Service | None) -> ComputeNode:
+def _pinned(session: Session, node_ids: Sequence[int]) -> Counter[int]:
+    """Answer, by compute node id, how many dedicated CPUs claims hold."""
+    counted: Counter[int] = Counter()
+    for ids in _chunks(node_ids):
+        for node_id, resources in session.execute(sa.select(_CLAIMS.c.compute_node_id, _CLAIMS.c.resources).where(_CLAIMS.c.compute_node_id.in_(ids))):
+            counted[node_id] += (resources or {}).get("PCPU", 0)
+    return counted
+
+
+def _compute_node(row: Any, sums: tuple[int, int, int, int], service: Service | None, pinned: int = 0) -> ComputeNode:
     vcpus, memory_mb, disk_gb, instances = sums
     return ComputeNode(
         id=row.id, uuid=row.uuid, host=row.host, node=row.node, inventory=serializer.load(Inventory, row.inventory),
-        usage=serializer.load(HostUsage, row.usage or {}), vcpus_used=vcpus, memory_mb_used=memory_mb,
+        usage=serializer.load(HostUsage, row.usage or {}), vcpus_used=vcpus + pinned, memory_mb_used=memory_mb,
         local_gb_used=disk_gb, instances=instances, service=service, deleted=bool(row.deleted),
     )
 

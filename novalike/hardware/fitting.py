@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from novalike.hardware import cpus, pages, pci, pinning
 from novalike.hardware.capacity import Ratios
@@ -100,6 +100,35 @@ def _free_cell(cell: HostCell, parts: Sequence[GuestCell], taken: set[int]) -> F
         id=cell.id, shared=len(cpus.parse(cell.shared)), shared_used=sum(len(part.cpus) - len(part.pins) for part in parts),
         cores=cores, plain_mb=plain, plain_used_mb=held[sizes[0].size_kb if sizes else None],
         pages={one.size_kb: max(0, one.total - one.reserved - held[one.size_kb] * 1024 // one.size_kb) for one in sizes}, socket=cell.socket,
+    )
+
+
+def take(has: Free, held: Hardware) -> Free:
+    """Answer what is left when one more server holds this."""
+    parts = {part.host_cell: part for part in held.cells}
+    taken = {cpu for part in held.cells for cpu in (*(host for _, host in part.pins), *part.blocked)} | set(held.emulator_cpus)
+    addresses = {device.address for device in held.devices}
+    parents = {pool.sample.parent for pool in has.pools if addresses.intersection(pool.addresses)}
+    return Free(
+        tuple(_less(cell, parts[cell.id], taken) if cell.id in parts else cell for cell in has.cells),
+        tuple(
+            replace(pool, addresses=tuple(one for one in pool.addresses if one not in addresses and one not in parents))
+            for pool in has.pools if pool.sample.parent not in addresses
+        ),
+    )
+
+
+def _less(cell: FreeCell, part: GuestCell, taken: set[int]) -> FreeCell:
+    sizes = sorted(cell.pages)
+    size = part.page_kb if part.page_kb is not None else sizes[0] if sizes else None
+    plain = part.page_kb is None or part.page_kb == sizes[0]
+    pages_left = dict(cell.pages)
+    if size is not None:
+        pages_left[size] = max(0, pages_left[size] - part.memory_mb * 1024 // size)
+    return replace(
+        cell, shared_used=cell.shared_used + len(part.cpus) - len(part.pins), pages=pages_left,
+        cores=tuple(replace(core, free=tuple(cpu for cpu in core.free if cpu not in taken)) for core in cell.cores),
+        plain_used_mb=cell.plain_used_mb + (part.memory_mb if plain else 0),
     )
 
 

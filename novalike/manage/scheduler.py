@@ -22,6 +22,7 @@ from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler import plugins, simulation
 from novalike.scheduler.explain import explain
 from novalike.scheduler.filters.affinity import servers
+from novalike.scheduler.hardware import HardwareWishes
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.options import Options
 from novalike.scheduler.record import removals
@@ -111,7 +112,7 @@ def _spec(session: Session) -> RequestSpec:
     named = {server for hint in ("same_host", "different_host") for server in servers(spec, hint)}
     for database in session.cells if named else ():
         spec.hinted_hosts.update(database.fetch(claims.hosts_of, named, project_id=arguments.project))
-    return spec
+    return HardwareWishes.of(session.conf).looked_up(spec)
 
 
 def _flavor(session: sa_orm.Session, name: str) -> Flavor:

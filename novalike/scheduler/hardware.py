@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from novalike.exception import Invalid, NoValidHost
 from novalike.hardware import numa, pci
@@ -15,6 +16,11 @@ class HardwareWishes:
     def __init__(self, aliases: tuple[str, ...] = (), *, pack: bool = False) -> None:
         self._aliases = pci.aliases(aliases)
         self._pack = pack
+
+    @classmethod
+    def of(cls, conf: Any) -> HardwareWishes:
+        """Read them from the configuration. Raises Invalid."""
+        return cls(tuple(conf.pci.alias), pack=conf.compute.packing_host_numa_cells_allocation_strategy)
 
     def looked_up(self, spec: RequestSpec) -> RequestSpec:
         """Answer the spec with its wish for hardware. Dedicated CPUs become resources of class PCPU, and are no VCPU then.

@@ -35,7 +35,7 @@ class SchedulerManager:
         self._cells = cells
         self.placing = Placing(
             cells, self.hosts, driver=driver, ratios=ratios,
-            wishes=HardwareWishes(tuple(conf.pci.alias), pack=conf.compute.packing_host_numa_cells_allocation_strategy),
+            wishes=HardwareWishes.of(conf),
         )
         self.endpoints: tuple[Interface, ...] = (self.placing,)
         self.periodics: tuple[Periodic, ...] = ()

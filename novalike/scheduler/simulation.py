@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from novalike.hardware import fitting
 from novalike.hardware.capacity import Amounts, demand
+from novalike.objects.hardware import Hardware
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.drivers.base import Driver
 from novalike.scheduler.host_state import HostState
@@ -36,7 +38,7 @@ def place(driver: Driver, spec: RequestSpec, hosts: Sequence[HostState], count: 
         best = decision.ranked[0]
         placed.append(best)
         index = places.pop(id(best.host))
-        now[index] = _with(best.host, wanted, 1)
+        now[index] = _with(spec, best.host, wanted, 1)
         places[id(now[index])] = index
     return placed, decision
 
@@ -51,24 +53,35 @@ def room(driver: Driver, spec: RequestSpec, hosts: Sequence[HostState]) -> Room:
         if screen(spec, host) is not None or first_reason(spec, host, filters) is not None:
             continue
         fits, beyond = 1, 2                      # `fits` do; look for the first number which does not
-        while beyond < MOST and first_reason(spec, _with(host, wanted, beyond - 1), filters) is None:
+        while beyond < MOST and first_reason(spec, _with(spec, host, wanted, beyond - 1), filters) is None:
             fits, beyond = beyond, beyond * 2
         while beyond - fits > 1:
             middle = (fits + beyond) // 2
-            if first_reason(spec, _with(host, wanted, middle - 1), filters) is None:
+            if first_reason(spec, _with(spec, host, wanted, middle - 1), filters) is None:
                 fits = middle
             else:
                 beyond = middle
         total, taking = total + fits, taking + 1
-        reason = first_reason(spec, _with(host, wanted, fits), filters)
+        reason = first_reason(spec, _with(spec, host, wanted, fits), filters)
         limits[reason or ("nothing", "no filter sets a limit")] += 1
     return Room(total, taking, tuple((*reason, count) for reason, count in limits.most_common()))
 
 
-def _with(host: HostState, wanted: Amounts, count: int) -> HostState:
+def _with(spec: RequestSpec, host: HostState, wanted: Amounts, count: int) -> HostState:
     # Not io_ops: a builder is done one day.
     more = Amounts(
         wanted.vcpus * count, wanted.memory_mb * count, wanted.disk_gb * count,
         {name: amount * count for name, amount in wanted.custom.items()},
     )
-    return replace(host, used=host.used + more, instances=host.instances + count)
+    return replace(host, used=host.used + more, instances=host.instances + count, free=_left(spec, host, count))
+
+
+def _left(spec: RequestSpec, host: HostState, count: int) -> fitting.Free:
+    """Answer the hardware which so many servers leave, or as many of them as fit."""
+    left = host.free
+    for _ in range(count if spec.hardware is not None else 0):
+        granted = fitting.fit(spec.hardware, left, host.ratios) if spec.hardware is not None else None
+        if not isinstance(granted, Hardware):
+            break
+        left = fitting.take(left, granted)
+    return left

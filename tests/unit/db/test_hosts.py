@@ -1,12 +1,14 @@
 """Services and compute nodes, on each database."""
 
 import threading
+import uuid
+from datetime import datetime
 
 import pytest
 import sqlalchemy as sa
 
 from novalike.db import hosts
-from novalike.db.models.hosts import ComputeNodeRow, ServiceRow
+from novalike.db.models.hosts import ClaimRow, ComputeNodeRow, ServiceRow
 from novalike.exception import Conflict, NotFound
 from novalike.objects.host import HostUsage
 from tests import factories_hosts as make
@@ -121,3 +123,13 @@ def test_build_failures_count_and_reset(database):
     assert stamps == sorted(set(stamps)), "each change moves the stamp"
     database.write(hosts.reset_build_failures, "host1")
     assert _stamp(database) == stamps[-1], "a success after a success is no news"
+
+
+def test_dedicated_cpus_count_as_used(database):
+    node_id = database.write(hosts.register_compute_node, make.inventory(resources={"PCPU": make.custom_resource(total=4)}))
+    database.write(lambda session: session.add(ClaimRow(
+        instance_uuid=str(uuid.uuid4()), role="instance", compute_node_id=node_id, epoch=1, vcpus=1, memory_mb=1, disk_gb=0, resources={"PCPU": 3},
+        server_group=None, created_at=datetime.fromisoformat("2026-01-02T03:04:05"),
+    )))
+    [node] = database.fetch(hosts.list_compute_nodes, down_after=60)
+    assert node.vcpus_used == 4

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from novalike.hardware import cpus
 from novalike.hardware.capacity import Ratios
-from novalike.hardware.fitting import Misfit, fit, free
+from novalike.hardware.fitting import Misfit, fit, free, take
 from novalike.objects.hardware import (
     CellWish,
     DeviceMatch,
@@ -282,4 +282,6 @@ def test_the_answer_is_what_trying_everything_finds(host, stream):
         assert place(wanted, cells, devices, used) == answer, "the same question has the same answer"
         if isinstance(answer, Hardware):
             exact(wanted, answer, cells, devices, used)
+            assert take(free(cells, devices, used), answer).cells == free(cells, devices, [*used, answer]).cells
+            assert take(free(cells, devices, used), answer).devices == free(cells, devices, [*used, answer]).devices
             used.append(answer)

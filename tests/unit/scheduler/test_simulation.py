@@ -4,8 +4,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from novalike import conf as configuration
+from novalike.hardware import fitting
 from novalike.objects.decision import Removal
+from novalike.objects.hardware import HostCell
 from novalike.scheduler import plugins
+from novalike.scheduler.hardware import HardwareWishes
 from novalike.scheduler.options import Options
 from novalike.scheduler.record import REASONS, for_operators, record, removals
 from novalike.scheduler.select import Decision, Removed
@@ -67,3 +70,14 @@ def test_removals_are_compact():
     assert for_operators(kept).splitlines()[:2] == [
         "20 considered, 0 passed the filters.", "Json (reason 9) removed h9, h10, h11, h12, h13 and 6 more.",
     ]
+
+
+def test_hardware_runs_out_too():
+    cells = tuple(HostCell(id=n, cpus="0-3", memory_mb=4096, dedicated=f"{4 * n}-{4 * n + 3}") for n in range(2))
+    cloud = [make.host_state("a", vcpus=0, free=fitting.free(cells, (), ()), resources={"PCPU": make.custom_resource(total=8)})]
+    spec = HardwareWishes().looked_up(make.spec(flavor=make.flavor(vcpus=3, extra_specs={"hw:cpu_policy": "dedicated"})))
+    free = room(DRIVER, spec, cloud)
+    assert (free.servers, free.limits) == (2, (("ResourcesFilter", "not enough PCPU", 1),))
+    five = HardwareWishes().looked_up(make.spec(flavor=make.flavor(vcpus=1, memory_mb=2048, extra_specs={"hw:cpu_policy": "dedicated"})))
+    assert room(DRIVER, five, cloud).limits == (("NUMATopologyFilter", "no NUMA cell has 2048 MiB free", 1),)
+    assert [one.host.host for one in place(DRIVER, five, cloud, 9)[0]] == ["a"] * 4

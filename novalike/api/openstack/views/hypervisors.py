@@ -77,6 +77,7 @@ def statistics(nodes: Iterable[ComputeNode]) -> dict[str, int]:
 def _numbers(node: ComputeNode) -> dict[str, int]:
     """Used is what claims and the host itself hold: exact at once, not when the host next reports."""
     inventory = node.inventory
+    dedicated = inventory.resources.get("PCPU")
     memory_used = node.memory_mb_used + inventory.reserved_memory_mb
     disk_used = node.local_gb_used + inventory.reserved_disk_gb
     return {
@@ -89,6 +90,6 @@ def _numbers(node: ComputeNode) -> dict[str, int]:
         "memory_mb": inventory.memory_mb,
         "memory_mb_used": memory_used,
         "running_vms": node.instances,
-        "vcpus": inventory.vcpus,
+        "vcpus": inventory.vcpus + (dedicated.total if dedicated is not None else 0),
         "vcpus_used": node.vcpus_used,
     }
