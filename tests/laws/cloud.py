@@ -277,7 +277,10 @@ def _template() -> Path:
 class SimulatedCloud:
     """Conductor, scheduler and hosts over one SQLite file, or over an empty database of a real server."""
 
-    def __init__(self, home: Path, hosts: int = 2, *, notifier: Notifier = SILENT, url: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, home: Path, hosts: int = 2, *, notifier: Notifier = SILENT, url: str | None = None,
+        host_options: dict[str, Any] | None = None, **options: Any,
+    ) -> None:
         self.notifier = notifier
         self.points = Points(threading.get_ident())
         self.host_points = Points()
@@ -296,7 +299,8 @@ class SimulatedCloud:
         self.start_conductor()
         for number in range(hosts):
             name = f"host{number}"
-            self.hosts[name] = Host(self, name, home / name, fake__vcpus=4, fake__memory_mb=8192, fake__local_gb=100)
+            has = {"fake__vcpus": 4, "fake__memory_mb": 8192, "fake__local_gb": 100, **(host_options or {})}
+            self.hosts[name] = Host(self, name, home / name, **has)
         self.deliver()
         self.first_message = len(self.wire.sent)     # what came before was only the hosts' hello
 
