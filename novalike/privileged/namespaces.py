@@ -17,6 +17,7 @@ TIMEOUT = 15
 FOLDER = "/run/netns"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _CLONE_NEWNET = 0x40000000
+_ETH_ARP = 0x0806
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -100,6 +101,26 @@ def send_datagram(name: str, message: bytes, target: tuple[str, int], *, source:
 
     with _socket_inside(name, make) as opened:
         opened.sendto(message, target)
+
+
+def announce(name: str, device: str, address: str) -> None:
+    """Tell the neighbours of an interface in a namespace that it has an IPv4 address now (a gratuitous ARP). IPv6 addresses
+    and interfaces without a MAC address are passed over: theirs are found anew."""
+    if ":" in address:
+        return
+
+    def make() -> socket.socket:
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_ARP))
+        opened.bind((device, _ETH_ARP))
+        return opened
+
+    with _socket_inside(name, make) as opened:
+        mac, ip = opened.getsockname()[4], socket.inet_aton(address)
+        if len(mac) != 6:
+            return
+        for operation in (1, 2):                     # some heed a request only, others an answer
+            arp = b"\x00\x01\x08\x00\x06\x04" + operation.to_bytes(2, "big") + mac + ip + (b"\xff" * 6 if operation == 2 else bytes(6)) + ip
+            opened.send(b"\xff" * 6 + mac + _ETH_ARP.to_bytes(2, "big") + arp)
 
 
 def _listening(address: str, port: int, backlog: int) -> socket.socket:

@@ -33,6 +33,7 @@ from novalike.objects.network_state import (
     DesiredNetwork,
     DesiredNetworks,
     DesiredPort,
+    DesiredRouter,
     DesiredRule,
     DesiredSubnet,
 )
@@ -99,10 +100,10 @@ class Lab:
             "groups": (OPEN.id,), **values,
         })
 
-    def want(self, *networks: DesiredNetwork) -> None:
+    def want(self, *networks: DesiredNetwork, routers: tuple[DesiredRouter, ...] = ()) -> None:
         self.networks = {network.id: network for network in networks}
         self.revision += 1
-        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks), groups=tuple(self.groups.values()), members=tuple(self.members.values()))
+        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks), routers=routers, groups=tuple(self.groups.values()), members=tuple(self.members.values()))
         target = self.folder / "desired.json"
         (self.folder / "new.json").write_text(json.dumps(asdict(answer)))
         (self.folder / "new.json").replace(target)

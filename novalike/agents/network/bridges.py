@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from novalike.agents.network import names
@@ -28,6 +28,7 @@ class Bridges:
 
     def __init__(
         self, ownership: Ownership, *, prefix: str, transit: str, outside: bool, host_access: bool, local_ip: str, vxlan_port: int,
+        interfaces: Mapping[str, str] | None = None,
     ) -> None:
         self._ownership = ownership
         self._prefix = prefix
@@ -36,6 +37,7 @@ class Bridges:
         self._host_access = host_access
         self._local_ip = local_ip
         self._vxlan_port = vxlan_port
+        self._interfaces = dict(interfaces or {})
         self._unrouted: set[str] = set()             # networks of which it was said that the host gets no route to them
 
     def namespace(self, network_id: str) -> str:
@@ -48,12 +50,14 @@ class Bridges:
         self._ownership.claim(short)
         self._bridge(network)
         fresh = namespaces.ensure(namespace)
-        self._pair(f"{names.INNER}{short}", names.LAN, namespace, network.mtu, bridge=network.bridge, mac=names.inside_mac(network.id))
+        self.pair(f"{names.INNER}{short}", names.LAN, namespace, network.mtu, bridge=network.bridge, mac=names.inside_mac(network.id))
         if self._outside:
-            self._pair(f"{names.OUTER}{short}", names.WAN, namespace, 1500)
+            self.pair(f"{names.OUTER}{short}", names.WAN, namespace, 1500)
         self._inside(network, namespace)
-        if network.segment is not None and self._local_ip:
+        if network.segment is not None and not network.wire and self._local_ip:
             self._tunnel(network)
+        elif network.wire:
+            self._join_wire(network)
         return fresh
 
     def _bridge(self, network: DesiredNetwork) -> None:
@@ -65,7 +69,7 @@ class Bridges:
         if found[0]["mtu"] != network.mtu or "UP" not in found[0]["flags"]:
             links.change([f"link set dev {network.bridge} mtu {network.mtu} up"])
 
-    def _pair(self, outer: str, inner: str, namespace: str, mtu: int, *, bridge: str | None = None, mac: str = "") -> None:
+    def pair(self, outer: str, inner: str, namespace: str, mtu: int, *, bridge: str | None = None, mac: str = "") -> None:
         """One veth pair: `outer` on the host (in the bridge, if one is named), `inner` in the namespace."""
         found = links.show(device=outer)
         there = links.show(namespace, device=inner)
@@ -192,21 +196,43 @@ class Bridges:
             *(f"fdb del 00:00:00:00:00:00 dev {tunnel} dst {peer}" for peer in sorted(present - wanted)),
         ])
 
+    def _join_wire(self, network: DesiredNetwork) -> None:
+        """Take this host's interface to a physical network (of a VLAN network: a VLAN device on it) into the bridge."""
+        interface = self._interfaces.get(network.wire)
+        if interface is None:
+            raise NovalikeError(f"[network] physical_interfaces names no interface of this host to {network.wire}.")
+        if not links.show(device=interface):
+            raise NovalikeError(f"There is no interface {interface}, this host's to {network.wire}.")
+        if network.kind == "vlan":
+            device = f"{names.VLAN}{names.short(network.id)}"
+            found = links.show(device=device)
+            links.change([*([] if found else vlan_commands(interface, device, network)), *self._ownership.marks(found[0] if found else {"ifname": device})])
+            interface = device
+        if links.show(device=interface)[0].get("master") != network.bridge:
+            links.change([f"link set dev {interface} master {network.bridge} up"])
+            namespaces.set_sysctl({f"ipv6/conf/{interface}/disable_ipv6": "1"})
+
     def remove(self, short: str, *, taps: bool = False) -> bool:
         """Remove everything of a network, by the short form of its id; answer False when guests are still in its bridge,
         which then stays for the next time. With `taps`, taps which no process holds (those of guests which were killed) are
         no guests, and go too."""
         namespaces.delete(f"{self._prefix}{short}")
-        for prefix in (names.INNER, names.OUTER, names.TUNNEL):
+        for prefix in (names.INNER, names.OUTER, names.TUNNEL, names.VLAN):
             links.delete(f"{prefix}{short}")
         bridge = f"{names.BRIDGE}{short}"
-        present = [link for link in links.show() if link.get("master") == bridge]
+        wires = set(self._interfaces.values())       # they stay the host's, and leave with the bridge
+        present = [link for link in links.show() if link.get("master") == bridge and link["ifname"] not in wires]
         members = [link["ifname"] for link in present if not (taps and _abandoned(link) and links.delete(link["ifname"]))]
         if members:
             LOG.info("bridge %s stays while %s is in it", bridge, ", ".join(members))
             return False
         links.delete(bridge)
         return True
+
+
+def vlan_commands(interface: str, device: str, network: DesiredNetwork) -> list[str]:
+    """Answer the lines of `ip -batch` which make a network's VLAN device."""
+    return [f"link add link {interface} name {device} mtu {network.mtu} type vlan id {network.segment}"]
 
 
 def _abandoned(link: dict[str, Any]) -> bool:

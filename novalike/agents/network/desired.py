@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from novalike.objects.network_state import (
     DesiredGroup,
@@ -10,16 +11,18 @@ from novalike.objects.network_state import (
     DesiredNetwork,
     DesiredNetworks,
     DesiredPort,
+    DesiredRouter,
     KnownGroups,
 )
 
 
 class Desired:
-    """The host's networks and security groups by id, kept up to date by whole answers and by changes."""
+    """The host's networks, routers and security groups by id, kept up to date by whole answers and by changes."""
 
     def __init__(self) -> None:
         self.revision = 0
         self.networks: dict[str, DesiredNetwork] = {}
+        self.routers: dict[str, DesiredRouter] = {}
         self.groups: dict[str, DesiredGroup] = {}
         self.members: dict[str, DesiredMembers] = {}     # of the groups which rules of `groups` name
 
@@ -31,13 +34,10 @@ class Desired:
         )
 
     def take(self, answer: DesiredNetworks) -> tuple[set[str], set[str]]:
-        """Apply an answer; tell which networks are new or different, and which are not wanted any more."""
-        fresh = {network.id: network for network in answer.networks}
-        gone = (set(self.networks) - set(fresh) if answer.full else set(answer.gone)) & set(self.networks)
-        changed = {network_id for network_id, network in fresh.items() if self.networks.get(network_id) != network}
-        for network_id in gone:
-            del self.networks[network_id]
-        self.networks.update(fresh)
+        """Apply an answer; tell which networks and routers are new or different, and which are not wanted any more."""
+        changed, gone = _take(self.networks, answer.networks, answer)
+        changed_routers, gone_routers = _take(self.routers, answer.routers, answer)
+        changed, gone = changed | changed_routers, gone | gone_routers
         self._take_groups(answer)
         self.revision = answer.revision
         return changed, gone
@@ -57,6 +57,16 @@ class Desired:
         if network is None:
             return None
         return next((port for port in network.ports if any(a == address for _, a in port.addresses)), None)
+
+
+def _take(known: dict[str, Any], answered: tuple[Any, ...], answer: DesiredNetworks) -> tuple[set[str], set[str]]:
+    fresh = {thing.id: thing for thing in answered}
+    gone = (set(known) - set(fresh) if answer.full else set(answer.gone)) & set(known)
+    changed = {key for key, thing in fresh.items() if known.get(key) != thing}
+    for key in gone:
+        del known[key]
+    known.update(fresh)
+    return changed, gone
 
 
 def frame(network: DesiredNetwork) -> DesiredNetwork:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from novalike.agents.network import names
 from novalike.agents.network.bridges import METADATA
 from novalike.agents.network.ownership import Ownership
-from novalike.objects.network_state import DesiredNetwork, DesiredSubnet
+from novalike.objects.network_state import DesiredNetwork, DesiredPort, DesiredSubnet
 from novalike.privileged import dnsmasq, namespaces
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Dhcp:
         self._ownership.claim(names.short(network.id))
         self._release(network, namespace, folder, running=dnsmasq.running(config, pid_file) is not None and not restart)
         hosts_changed = _write(f"{folder}/hosts", render_hosts(network))
+        hosts_changed |= _write(f"{folder}/options", render_options(network))
         config_changed = _write(config, self.render_config(network, folder))
         if config_changed or restart:
             dnsmasq.stop(config, pid_file)
@@ -61,12 +62,14 @@ class Dhcp:
         lines = [
             "user=root", "no-hosts", "no-resolv", "no-poll", "bind-interfaces", f"interface={names.LAN}", "except-interface=lo",
             f"pid-file={folder}/dnsmasq.pid", f"dhcp-hostsfile={folder}/hosts", f"dhcp-leasefile={folder}/leases",
-            "dhcp-authoritative", "dhcp-ignore=tag:!known", "no-ping",  # --no-ping: without it every new lease waits 3 s
+            f"dhcp-optsfile={folder}/options", "dhcp-authoritative", "dhcp-ignore=tag:!known", "no-ping",  # --no-ping: without it every new lease waits 3 s
             "dhcp-lease-max=65536", f"domain={domain}", f"local=/{domain}/", "expand-hosts",
             *(f"server={server}" for server in self._dns_servers),
         ]
         if any(subnet.version == 6 and subnet.mode for subnet in network.subnets):
             lines.append("enable-ra")
+        if any(subnet.version == 6 and subnet.routed for subnet in network.subnets):
+            lines.append(f"ra-param={names.LAN},0,0")    # addresses are had here, but the router is another
         for index, subnet in enumerate(network.subnets):
             if subnet.dhcp and subnet.server:
                 lines += self._subnet(network, subnet, f"s{index}")
@@ -135,8 +138,24 @@ def render_hosts(network: DesiredNetwork) -> str:
         first = next((address for _, address in port.addresses), None)
         if shown:
             name = port.hostname or "host-" + str(first).replace(".", "-").replace(":", "-")
-            lines.append(",".join((port.mac, *shown, name)))
+            lines.append(",".join((port.mac, *([f"set:{_tag(port)}"] if port.options else []), *shown, name)))
     return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def _tag(port: DesiredPort) -> str:
+    return f"p{names.short(port.id)}"
+
+
+def render_options(network: DesiredNetwork) -> str:
+    """Answer dnsmasq's file of further options, which it reads again as it does the hosts; it passes over what it does not know."""
+    return "".join(
+        f"tag:{_tag(port)},{_option(name, version)},{value}\n" for port in network.ports for name, value, version in port.options
+    )
+
+
+def _option(name: str, version: int) -> str:
+    kind = "option6" if version == 6 else "option"
+    return name if name.isdecimal() and version == 4 else f"{kind}:{name}"
 
 
 def read_leases(path: str) -> list[tuple[str, str, str, str, str]]:

@@ -15,6 +15,7 @@ from novalike.agents.network.firewall import Firewall
 from novalike.agents.network.metadata import MetadataProxies
 from novalike.agents.network.outside import Outside
 from novalike.agents.network.ownership import Ownership, Survey
+from novalike.agents.network.routers import Routers
 from novalike.clock import Clock
 from novalike.exception import NovalikeError
 from novalike.objects.network_state import DesiredNetwork
@@ -43,6 +44,7 @@ class LinuxHost:
         self._bridges = Bridges(
             self._ownership, prefix=settings.namespace_prefix, transit=settings.transit_range, outside=settings.nat,
             host_access=settings.host_access, local_ip=settings.local_ip, vxlan_port=settings.vxlan_port,
+            interfaces=settings.physical_interfaces,
         )
         self._dhcp = Dhcp(
             self._ownership, domain=settings.dhcp_domain, lease_time=settings.dhcp_lease_time, dns_servers=settings.dns_servers,
@@ -55,6 +57,7 @@ class LinuxHost:
             host=settings.metadata_host, port=settings.metadata_port, path=settings.metadata_path,
             secret=Secret(conf.neutron.metadata_proxy_shared_secret), find_port=desired.port_at,
         )
+        self._routers = Routers(self._ownership, self._bridges, self._metadata, prefix=settings.namespace_prefix)
         self._made: dict[str, DesiredNetwork] = {}   # frames which are known to be there
         self._unused: dict[str, float] = {}          # networks without guests, and since when
         self._surveyed = Survey(own=frozenset(), others={}, unknown={})
@@ -67,7 +70,7 @@ class LinuxHost:
         self._surveyed = self._ownership.survey()
 
     def apply(self, changed: Collection[str], gone: Collection[str], *, thorough: bool = False) -> bool:
-        """Make the changed networks true and let those gone idle; with `thorough` compare the whole host with what it should
+        """Make the changed networks and routers true and let those networks gone idle; with `thorough` compare the whole host with what it should
         be, and remove what was surveyed and is nobody's. Answers False when something failed: it was logged, and is to be
         tried again."""
         wanted = list(self._desired.networks.values())
@@ -78,10 +81,26 @@ class LinuxHost:
             self._unused.pop(network.id, None)
             if thorough or network.id in changed:
                 done &= self._try(f"network {network.id}", self._network, network, thorough)
+        done &= self._route(changed, gone, thorough)
         for network_id in gone:
-            done &= self._try(f"network {network_id}", self._idle, network_id)
+            if network_id in self._made:
+                done &= self._try(f"network {network_id}", self._idle, network_id)
         if thorough:
             done &= self._try("leftovers", self._clean)
+        return done
+
+    def _route(self, changed: Collection[str], gone: Collection[str], thorough: bool) -> bool:
+        done = True
+        for router_id in gone:
+            if self._routers.made(router_id):
+                done &= self._try(f"router {router_id}", self._routers.remove, router_id)
+        wanted = list(self._desired.routers.values())
+        looked_at = [router for router in wanted if thorough or router.id in changed]
+        done &= self._try("routers' addresses", self._routers.yield_addresses, looked_at)
+        for router in looked_at:
+            done &= self._try(f"router {router.id}", self._routers.ensure, router)
+        if thorough:
+            done &= self._try("leftovers of routers", self._routers.clean, wanted)
         return done
 
     def _secure(self, wanted: Collection[DesiredNetwork], thorough: bool) -> None:
@@ -157,7 +176,7 @@ class LinuxHost:
         """Remove everything that is ours from this host, taps of killed guests too, and tell what else there is. Answers False
         when something of ours stays: it was logged why. The agent must not run."""
         self.survey()
-        done = True
+        done = self._try("routers", self._routers.clean, ())
         for short in sorted(self._surveyed.own):
             done &= self._try(f"network {short}...", self._remove, short, taps=True)
         done &= self._try("address translation", self._outside.remove_host)

@@ -43,36 +43,48 @@ def signature(secret: Secret, instance_id: str) -> str:
 
 
 class MetadataProxies:
-    """One listener per network on this host."""
+    """One listener per network and per router on this host."""
 
     def __init__(self, *, host: str, port: int, path: str, secret: Secret, find_port: FindPort) -> None:
         self._upstream = (host, port, path.rstrip("/"))
         self._secret = secret
         self._find_port = find_port
         self._listeners: dict[str, Listener] = {}
+        self._networks_of: dict[str, Callable[[str], str | None]] = {}
 
-    def ensure(self, network_id: str, namespace: str, *, reopen: bool = False) -> None:
-        """Listen for a network's guests; `reopen` when its namespace is a new one. Raises NovalikeError."""
-        listener = self._listeners.get(network_id)
+    def ensure(
+        self, key: str, namespace: str, *, reopen: bool = False, network_of: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """Listen for a network's guests (`key` is its id), or for a router's, where `network_of` tells which network an address is
+        of; `reopen` when the namespace is a new one. Raises NovalikeError."""
+        if network_of is not None:
+            self._networks_of[key] = network_of
+        listener = self._listeners.get(key)
         if listener is not None and listener.is_alive() and not reopen:
             return
-        self.remove(network_id)
+        self._close(key)
         opened = namespaces.listen(namespace, METADATA, PORT)
-        self._listeners[network_id] = Listener(opened, lambda connection, peer: self._serve(network_id, connection, peer))
+        self._listeners[key] = Listener(opened, lambda connection, peer: self._serve(key, connection, peer))
 
-    def remove(self, network_id: str) -> None:
-        """Stop to listen for a network."""
-        listener = self._listeners.pop(network_id, None)
+    def remove(self, key: str) -> None:
+        """Stop to listen for a network, or for a router."""
+        self._networks_of.pop(key, None)
+        self._close(key)
+
+    def _close(self, key: str) -> None:
+        listener = self._listeners.pop(key, None)
         if listener is not None:
             listener.close()
 
     def close(self) -> None:
         """Stop to listen at all."""
-        for network_id in list(self._listeners):
-            self.remove(network_id)
+        for key in list(self._listeners):
+            self.remove(key)
 
-    def _serve(self, network_id: str, connection: socket.socket, peer: str) -> None:
+    def _serve(self, key: str, connection: socket.socket, peer: str) -> None:
         connection.settimeout(TIMEOUT)
+        network_of = self._networks_of.get(key)
+        network_id = key if network_of is None else network_of(peer) or ""
         _Handler(connection, peer, lambda request: self._forward(network_id, peer, request))
 
     def _forward(self, network_id: str, peer: str, request: _Handler) -> tuple[int, dict[str, str], bytes]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-BRIDGE, INNER, OUTER, TUNNEL = "nlb", "nlv", "nlw", "nlx"
-PREFIXES = (BRIDGE, INNER, OUTER, TUNNEL)
+BRIDGE, INNER, OUTER, TUNNEL, VLAN = "nlb", "nlv", "nlw", "nlx", "nlq"
+PREFIXES = (BRIDGE, INNER, OUTER, TUNNEL, VLAN)
 #: Interfaces inside a network's namespace: into the bridge, and out to the host.
 LAN, WAN = "lan", "wan"
+#: A router's end of a leg on the host; inside the router, its ends in inner networks and in the external one.
+ROUTER, LEG, OUT = "nlr", "leg", "out"
 LENGTH = 11
 _SHORT = re.compile(r"[0-9a-f-]{11}")
-_OURS = re.compile(rf"nl[bvwx]{_SHORT.pattern}")
+_OURS = re.compile(rf"nl[bvwxq]{_SHORT.pattern}")
 
 
 def short(network_id: str) -> str:

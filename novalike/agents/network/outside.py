@@ -52,6 +52,10 @@ class Outside:
         spans = ", ".join(sorted(subnet.cidr for subnet in network.subnets if subnet.version == 4))
         out = f'    oifname "{names.WAN}" ip saddr {{ {spans} }} masquerade\n' if spans else ""
         only = f'    iifname "{names.LAN}" oifname "{names.WAN}" ip saddr != {{ {spans} }} drop\n' if spans else ""
+        if network.routed:
+            # The router is the way out, if it is one; and what the host sends must be answered to here, not there.
+            out = f'    oifname "{names.LAN}" masquerade\n'
+            only = f'    iifname "{names.LAN}" oifname "{names.WAN}" ct state new drop\n'
         self._ensure(INNER_TABLE, namespace, (
             f"  chain postrouting {{\n    type nat hook postrouting priority 100; policy accept;\n{out}  }}\n"
             f"  chain forward {{\n    type filter hook forward priority 0; policy accept;\n{only}  }}\n"

@@ -86,15 +86,17 @@ class Ownership:
                 untagged.setdefault(name[len(self._prefix):], set()).add(name)
         others = {owner: frozenset(shorts) for owner, shorts in tagged.items() if owner != self.owner}
         theirs = frozenset().union(*others.values())
-        own = (tagged.get(self.owner, set()) | self._claimed()) - theirs
+        own = (tagged.get(self.owner, set()) | self.claimed()) - theirs
         return Survey(
             own=frozenset(own), others=others,
             unknown={short: frozenset(found) for short, found in untagged.items() if short not in own | theirs},
         )
 
-    def _claimed(self) -> set[str]:
+    def claimed(self, mark: str = "") -> set[str]:
+        """Answer the networks (or with a mark, other things) which have a folder, by their short ids."""
         try:
-            return {name for name in os.listdir(self._state_path) if names.is_short(name)}
+            found = [name[len(mark):] for name in os.listdir(self._state_path) if name.startswith(mark)]
+            return {name for name in found if names.is_short(name)}
         except FileNotFoundError:
             return set()
 
