@@ -15,7 +15,7 @@ from novalike.scheduler.select import Decision, screen
 #: How many rejected hosts are looked at: enough to find a near one, bounded in a cloud of thousands.
 LOOKED_AT = 2000
 
-_UNITS = {"memory_mb": "{} MiB less memory", "disk_gb": "{} GiB less disk", "vcpus": "{} vCPU{} less"}
+_UNITS = {"memory_mb": "{} MiB less memory", "disk_gb": "{} GiB less disk", "vcpus": "{} vCPU{} less", "PCPU": "{} dedicated CPU{} less"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,14 @@ def _miss(spec: RequestSpec, host: HostState, filters: Sequence[Filter]) -> _Mis
         reason = one.reject(spec, host)
         if reason is None:
             continue
-        shortage = one.shortage(spec, host)
-        if shortage is not None:
+        shortages = one.shortages(spec, host)
+        for shortage in shortages:
             known = less.get(shortage.resource)
             if known is None or shortage.missing > known.missing:
                 less[shortage.resource] = shortage
-        elif (remedy := one.remedy(spec, host)) is not None:
+        if shortages:
+            continue
+        if (remedy := one.remedy(spec, host)) is not None:
             wishes[remedy] = None
         else:
             fixed.append((one.name, reason))

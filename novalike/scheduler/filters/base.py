@@ -54,3 +54,8 @@ class Filter:
     def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
         """Answer how much of an amount is missing, when less of it would have been accepted; for the explanation."""
         return None
+
+    def shortages(self, spec: RequestSpec, host: HostState) -> tuple[Shortage, ...]:
+        """Answer all amounts which are missing, when less of them would have been accepted; empty when that alone would not do."""
+        one = self.shortage(spec, host)
+        return (one,) if one is not None else ()

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from novalike.hardware import wishes
-from novalike.hardware.capacity import Shortage, custom_shortages, demand
+from novalike.hardware.capacity import Shortage, custom_shortages, demand, missing
 from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.filters.base import Filter
 from novalike.scheduler.host_state import HostState
@@ -57,15 +57,23 @@ class ResourcesFilter(Filter):
                 return f"{name} is given out from {offered.min_unit} in steps of {offered.step_size}"
         return None
 
-    def shortage(self, spec: RequestSpec, host: HostState) -> Shortage | None:
-        """Answer how much less would have fitted, when only one resource is short and a part of it would do."""
-        short = custom_shortages(demand(spec.flavor, root_volume=spec.root_volume), host.used, host.capacity)
-        if len(short) != 1 or short[0].missing >= short[0].wanted:
-            return None
-        offered = host.inventory.resources[short[0].resource]
-        left = short[0].wanted - short[0].missing
-        left -= left % offered.step_size
-        return Shortage(short[0].resource, short[0].wanted, short[0].wanted - left) if left >= offered.min_unit else None
+    def shortages(self, spec: RequestSpec, host: HostState) -> tuple[Shortage, ...]:
+        """Answer how much less of each resource would have fitted; empty when one cannot be had at all."""
+        if wishes.malformed(spec.flavor.extra_specs, {}) is not None:
+            return ()
+        found = []
+        for name, amount in sorted(demand(spec.flavor, root_volume=spec.root_volume).custom.items()):
+            offered = host.inventory.resources.get(name)
+            if offered is None:
+                return ()
+            has = host.capacity
+            left = amount - missing(amount, host.used.custom.get(name, 0), has.limit.custom.get(name, 0), has.largest.custom.get(name, 0))
+            left -= left % offered.step_size
+            if left < max(1, offered.min_unit):
+                return ()
+            if left < amount:
+                found.append(Shortage(name, amount, amount - left))
+        return tuple(found)
 
 
 class TraitsFilter(Filter):

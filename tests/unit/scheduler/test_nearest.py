@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import chain, combinations, product
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,9 +103,33 @@ def test_it_places_and_no_smaller_one_does(spec, cloud):
     assert explain(spec, decision, FILTERS).nearest == str(change)
 
 
+@pytest.mark.parametrize(("wanted", "used", "less"), [
+    ({"resources:CUSTOM_FPGA": "4"}, 2, {"CUSTOM_FPGA": 2}),
+    ({"resources:CUSTOM_FPGA": "4", "resources:CUSTOM_NPU": "3"}, 2, {"CUSTOM_FPGA": 2, "CUSTOM_NPU": 1}),
+    ({"resources:CUSTOM_FPGA": "3"}, 0, {"CUSTOM_FPGA": 1}),                    # in steps of 2
+    ({"resources:CUSTOM_FPGA": "4"}, 3, None),                                 # 1 is left, and nobody gets less than 2
+    ({"resources:CUSTOM_FPGA": "9", "resources:CUSTOM_GPU": "1"}, 0, None),    # there is none
+    ({"resources:CUSTOM_FPGA": "9", "resources:CUSTOM_NPU": "two"}, 0, None),
+])
+def test_custom_resources(wanted, used, less):
+    filters = plugins.load_filters(["ResourcesFilter"], OPTIONS)
+    cloud = [make.host_state("a", used=(0, 0, 0, {"CUSTOM_FPGA": used}), resources={
+        "CUSTOM_FPGA": make.custom_resource(total=4, min_unit=2, step_size=2), "CUSTOM_NPU": make.custom_resource(total=2),
+    })]
+    spec = make.spec(flavor=make.flavor(extra_specs=wanted))
+    decision = select(spec, cloud, filters, (), "", OPTIONS)
+    assert not decision.ranked
+    change = smallest_change(spec, decision, filters)
+    assert ({one.resource: one.missing for one in change.less} if change else None) == less
+    if change:
+        smaller = wanted | {f"resources:{one.resource}": str(one.wanted - one.missing) for one in change.less}
+        assert select(replace(spec, flavor=make.flavor(extra_specs=smaller)), cloud, filters, (), "", OPTIONS).ranked, "does not help"
+
+
 def test_words():
     less = (Shortage("memory_mb", 512, 112), Shortage("vcpus", 4, 1), Shortage("CUSTOM_FPGA", 3, 2))
     assert str(Change(less)) == "112 MiB less memory and 1 vCPU less and 2 CUSTOM_FPGA less would have fitted."
+    assert str(Change((Shortage("PCPU", 3, 2),))) == "2 dedicated CPUs less would have fitted."
     assert str(Change(less[:1], ("in zone az1",))) == "112 MiB less memory in zone az1 would have fitted."
     assert str(Change(wishes=("outside its server group",), hosts=3)) == "3 hosts would have fitted outside its server group."
 
