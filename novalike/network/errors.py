@@ -100,6 +100,10 @@ class SecurityGroupInUse(exception.Conflict):
     """Ports are in the group."""
 
 
+class SecurityGroupConflict(exception.Conflict):
+    """Groups with and without state cannot be on one port."""
+
+
 class SecurityGroupDefaultAlreadyExists(exception.Conflict):
     """Every project has a default group already."""
 

@@ -41,7 +41,7 @@ EXTENSIONS = {
     "quota_details": ("Quota details management support", "Limits with what is used of them."),
     "router": ("Neutron L3 Router", "Routers and floating IPs."),
     "router_availability_zone": ("Router Availability Zone", "The zones of a router: one."),
-    "security-group": ("security-group", "Security groups are stored; hosts do not enforce their rules yet."),
+    "security-group": ("security-group", "What may come to a port and go from it."),
     "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools."),
     "sorting": ("Sorting support", "sort_key and sort_dir."),
     "standard-attr-description": ("standard-attr-description", "Descriptions of everything."),

@@ -80,6 +80,8 @@ class SecurityGroups:
             raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
         security_groups.update(change.session, group_id, changes, change.now)
         if changes.get("stateful", group.stateful) != group.stateful:
+            if ports.group_in_use(change.session, group_id):
+                raise errors.SecurityGroupInUse(f"Security Group {group_id} in use.")
             change.groups.add(group_id)
         return security_groups.get(change.session, group_id)
 
@@ -162,11 +164,16 @@ def default_id(change: Change, project_id: str) -> str:
 
 
 def checked(session: Session, project_id: str, group_ids: Sequence[str]) -> tuple[str, ...]:
-    """Answer ids of groups which the project has. Raises SecurityGroupNotFound for the first it has not."""
-    known = {group.id for group in security_groups.named(session, project_id, group_ids)}
+    """Answer ids of groups which the project has. Raises SecurityGroupNotFound for the first it has not, and
+    SecurityGroupConflict when some keep state and others do not."""
+    known = {group.id: group.stateful for group in security_groups.named(session, project_id, group_ids)}
     for group_id in group_ids:
         if group_id not in known:
             raise errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
+    if len({known[group_id] for group_id in group_ids}) > 1:
+        raise errors.SecurityGroupConflict(
+            "Cannot apply both stateful and stateless security groups on the same port at the same time.",
+        )
     return tuple(dict.fromkeys(group_ids))
 
 
@@ -200,6 +207,8 @@ def _checked_rule(values: dict[str, Any]) -> dict[str, Any]:
             protocol = values["protocol"] = None
         elif protocol not in _NAMES and not (protocol.isdecimal() and int(protocol) <= 255):
             raise errors.InvalidInput(f"Security group rule protocol {protocol} not supported.")
+        if values.get("ethertype", "IPv4") == "IPv4" and (protocol.startswith("ipv6-") and protocol != "ipv6-encap" or protocol in ("icmpv6", "58")):
+            raise errors.InvalidInput(f"Invalid ethertype IPv4 for protocol {protocol}.")
     low, high = values.get("port_range_min"), values.get("port_range_max")
     if low is None and high is None:
         return values

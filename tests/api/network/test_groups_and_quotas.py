@@ -36,6 +36,48 @@ def test_groups_and_rules(member) -> None:
     assert fault(member.delete(f"/security-groups/{group['id']}")) == (409, "SecurityGroupInUse")
 
 
+def test_rules_which_cannot_be(member) -> None:
+    group = member.make("security_group", "security-groups", name="web")["id"]
+
+    def refused(**values):
+        return fault(member.post("/security-group-rules", {"security_group_rule": {"security_group_id": group, "direction": "ingress", **values}}))
+
+    assert refused(protocol="icmpv6") == (400, "InvalidInput"), "not in IPv4, which is the default"
+    assert refused(protocol="ipv6-frag", ethertype="IPv4") == (400, "InvalidInput")
+    assert refused(protocol="tcp", port_range_min=80) == (400, "InvalidInput")
+    assert refused(protocol="tcp", port_range_min=0, port_range_max=1) == (400, "InvalidInput")
+    assert refused(protocol="256") == (400, "InvalidInput")
+    assert refused(port_range_min=80, port_range_max=80) == (400, "InvalidInput")
+    assert refused(protocol="icmp", port_range_max=0) == (400, "InvalidInput"), "a code without its type"
+    assert refused(remote_ip_prefix="10.0.0.0/8", remote_group_id=group) == (400, "InvalidInput")
+    assert refused(remote_ip_prefix="fd00::/8") == (400, "InvalidInput")
+    assert refused(remote_address_group_id=group)[0] == 400
+    assert refused(remote_group_id="00000000-0000-4000-8000-000000000000") == (404, "SecurityGroupNotFound")
+    ok = member.make("security_group_rule", "security-group-rules", security_group_id=group, direction="egress", ethertype="IPv6", protocol=58)
+    assert (ok["protocol"], ok["ethertype"]) == ("58", "IPv6")
+
+
+def test_bulk_is_all_or_nothing_and_lists_show_what_is_asked_for(member) -> None:
+    group = member.make("security_group", "security-groups", name="web")["id"]
+    rules = [{"security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": port, "port_range_max": port} for port in (1, 2, 1)]
+    assert fault(member.post("/security-group-rules", {"security_group_rules": rules})) == (409, "SecurityGroupRuleExists")
+    made = member.post("/security-group-rules", {"security_group_rules": rules[:2]})
+    assert (made.status, len(made.json["security_group_rules"])) == (201, 2)
+    listed = member.get(f"/security-group-rules?security_group_id={group}&protocol=tcp&fields=port_range_min&sort_key=port_range_min&sort_dir=desc")
+    assert listed.json["security_group_rules"] == [{"port_range_min": 2}, {"port_range_min": 1}]
+    assert member("PUT", f"/security-groups/{group}/tags/red").status == 201
+    assert [g["id"] for g in member.get("/security-groups?tags=red").json["security_groups"]] == [group]
+
+
+def test_groups_with_and_without_state_stay_apart(member) -> None:
+    keeps, forgets = (member.make("security_group", "security-groups", name=name, stateful=name == "keeps")["id"] for name in ("keeps", "forgets"))
+    network = member.make("network")
+    both = {"port": {"network_id": network["id"], "security_groups": [keeps, forgets]}}
+    assert fault(member.post("/ports", both)) == (409, "SecurityGroupConflict")
+    member.make("port", network_id=network["id"], security_groups=[forgets])
+    assert fault(member("PUT", f"/security-groups/{forgets}", {"security_group": {"stateful": True}})) == (409, "SecurityGroupInUse")
+
+
 def test_limits_are_shown_set_and_kept(member, admin, stranger) -> None:
     assert member.get(f"/quotas/{PROJECT}").json["quota"]["network"] == 100
     assert stranger.get(f"/quotas/{PROJECT}").status == 403
