@@ -25,6 +25,7 @@ _NAMES = _WITH_PORTS | _ICMP | {
     "ah", "egp", "esp", "gre", "igmp", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf",
     "pgm", "rsvp", "vrrp", "hopopt",
 }
+_IPV6 = {"icmpv6", "58", "ipv6-icmp", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route"}
 _KEY = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
 
 
@@ -207,7 +208,7 @@ def _checked_rule(values: dict[str, Any]) -> dict[str, Any]:
             protocol = values["protocol"] = None
         elif protocol not in _NAMES and not (protocol.isdecimal() and int(protocol) <= 255):
             raise errors.InvalidInput(f"Security group rule protocol {protocol} not supported.")
-        if values.get("ethertype", "IPv4") == "IPv4" and (protocol.startswith("ipv6-") and protocol != "ipv6-encap" or protocol in ("icmpv6", "58")):
+        if protocol in _IPV6 and values.get("ethertype", "IPv4") == "IPv4":
             raise errors.InvalidInput(f"Invalid ethertype IPv4 for protocol {protocol}.")
     low, high = values.get("port_range_min"), values.get("port_range_max")
     if low is None and high is None:

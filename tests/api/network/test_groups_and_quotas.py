@@ -53,6 +53,7 @@ def test_rules_which_cannot_be(member) -> None:
     assert refused(remote_ip_prefix="fd00::/8") == (400, "InvalidInput")
     assert refused(remote_address_group_id=group)[0] == 400
     assert refused(remote_group_id="00000000-0000-4000-8000-000000000000") == (404, "SecurityGroupNotFound")
+    assert member.make("security_group_rule", "security-group-rules", security_group_id=group, direction="ingress", protocol="any")["protocol"] is None
     ok = member.make("security_group_rule", "security-group-rules", security_group_id=group, direction="egress", ethertype="IPv6", protocol=58)
     assert (ok["protocol"], ok["ethertype"]) == ("58", "IPv6")
 
