@@ -295,7 +295,7 @@ def _compute_node(row: Any, sums: tuple[int, int, int, int], service: Service | 
     return ComputeNode(
         id=row.id, uuid=row.uuid, host=row.host, node=row.node, inventory=serializer.load(Inventory, row.inventory),
         usage=serializer.load(HostUsage, row.usage or {}), vcpus_used=vcpus + pinned, memory_mb_used=memory_mb,
-        local_gb_used=disk_gb, instances=instances, service=service, deleted=bool(row.deleted),
+        local_gb_used=disk_gb, instances=instances, failed_builds=row.build_failures, service=service, deleted=bool(row.deleted),
     )
 
 

@@ -10,7 +10,7 @@ from novalike.db import aggregates, debts, hosts, running
 from novalike.hardware.capacity import Ratios, capacity, overrides
 from novalike.manage.command import Command, Session
 
-COLUMNS = ("cell", "host", "node", "zone", "state", "status", "servers", "vcpus", "memory_mb", "disk_gb")
+COLUMNS = ("cell", "host", "node", "zone", "state", "status", "servers", "vcpus", "memory_mb", "disk_gb", "failed_builds")
 DEBT_COLUMNS = ("cell", "host", "instance", "name", "epoch", "ports", "since", "next_try")
 
 
@@ -34,6 +34,7 @@ def show(session: Session) -> int:
                 "status": "disabled" if service is not None and service.disabled else "enabled",
                 "servers": node.instances, "vcpus": f"{node.vcpus_used}/{limit.vcpus}",
                 "memory_mb": f"{node.memory_mb_used}/{limit.memory_mb}", "disk_gb": f"{node.local_gb_used}/{limit.disk_gb}",
+                "failed_builds": node.failed_builds,
             })
     session.output.rows(COLUMNS, rows, empty="There are no hypervisors.")
     return 0

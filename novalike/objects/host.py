@@ -83,6 +83,7 @@ class ComputeNode:
     memory_mb_used: int = 0
     local_gb_used: int = 0
     instances: int = 0
+    failed_builds: int = 0                       # in a row
     service: Service | None = None
     deleted: bool = False
 

@@ -61,7 +61,10 @@ def test_lists(synced, capsys):
     _write(synced, hosts.register_compute_node, make.inventory("host1", cpu_allocation_ratio=None))
     assert manage.main([*synced, "host", "list", "--json"]) == 0
     row, = _answer(capsys)
-    assert (row["host"], row["state"], row["vcpus"], row["zone"]) == ("host1", "down", "0/32", "nova")
+    assert (row["host"], row["state"], row["vcpus"], row["zone"], row["failed_builds"]) == ("host1", "down", "0/32", "nova", 0)
+    _write(synced, hosts.count_build_failure, "host1")
+    assert manage.main([*synced, "host", "list", "--json"]) == 0
+    assert _answer(capsys)[0]["failed_builds"] == 1
     assert manage.main([*synced, "host", "list"]) == 0
     assert "host1.example.org" in capsys.readouterr().out
     assert manage.main([*synced, "cell", "list", "--json"]) == 0
