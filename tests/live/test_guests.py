@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 
+from devstack import access
 from tests.live.clouds import SDK_WARNS, measured, until
-from tests.live.guests import USER_DATA, World, worlds
+from tests.live.guests import USER_DATA, Guest, World, worlds
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.root, pytest.mark.timeout(240), SDK_WARNS]
 
@@ -32,11 +35,35 @@ def test_a_bootable_disk_and_the_metadata_service(world: World):
     assert int(guest.run("df -m / | awk 'END{print $2}'")) > 800, "the root disk has the flavor's size"
     assert "login:" in until("a login line", lambda: "login:" in guest.console() and guest.console(), 20)
     assert cloud.admin.compute.get_server_console_output(guest.id, length=3)["output"].count("\n") <= 3
+    the_groups_rules_hold(guest)
     begun = time.monotonic()
     cloud.admin.compute.delete_server(guest.id)
     cloud.wait_gone(guest.id)
     measured(f"deleted after {time.monotonic() - begun:.1f} s")
     cloud.nothing_left()
+
+
+def the_groups_rules_hold(guest: Guest) -> None:
+    """Take away the rule that lets SSH in, and put it back."""
+    cloud = guest.world.cloud
+    network = cloud.admin.network
+    [rule] = [
+        rule for group in network.security_groups(name="default", project_id=cloud.admin.current_project_id)
+        for rule in network.security_group_rules(security_group_id=group.id, port_range_min=22)
+    ]
+    knock = "import socket, sys; socket.create_connection((sys.argv[1], 22), 0.5)"
+
+    def let_in() -> bool:
+        command = [*cloud.stack.enter(guest.node), sys.executable, "-I", "-c", knock, guest.address]
+        return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+
+    assert let_in()
+    network.delete_security_group_rule(rule.id)
+    begun = time.monotonic()
+    until("the door to be shut", lambda: not let_in(), 10)
+    measured(f"a removed rule is in force after {time.monotonic() - begun:.1f} s")
+    access.let_in(cloud.admin)
+    until("the door to be open", let_in, 10)
 
 
 def test_kernel_ramdisk_and_config_drive_through_a_life(world: World):

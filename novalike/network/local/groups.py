@@ -1,4 +1,4 @@
-"""Security groups and their rules. They are stored and checked here; what hosts enforce of them is the agent's business."""
+"""Security groups and their rules: stored and checked here, and made true on hosts by their agents."""
 
 from __future__ import annotations
 
