@@ -4,11 +4,13 @@
     devstack/bench api [--json]
     devstack/bench start [--repeat N] [--json]
     devstack/bench guest [--repeat N] [--json]
+    devstack/bench network [--json]
 
 create: time from POST to ACTIVE, and CPU seconds of every process per server: one server after the other, 100 in one POST,
 100 POSTs; deletes; reads. start: from the start of the embedded cloud's process to its first ACTIVE server, and its memory.
 api: what reading costs, by request: rate, times, CPU of the API and MariaDB, queries; with 1 and 8 clients, alone and beside
-100,000 servers of other projects. guest: from POST to ACTIVE and to a login, beside the same domain defined and started by hand (root, libvirt).
+100,000 servers of other projects. network: from a change
+of a security group to rules in the kernel, and CPU, with 200 ports, 1000 rules and 1000 members (root). guest: from POST to ACTIVE and to a login, beside the same domain defined and started by hand (root, libvirt).
 Other work on the machine disturbs times more than CPU seconds; with --repeat the least and the median are shown.
 """
 
@@ -25,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from devstack import accounting, bench_api, bench_guest, bench_tables, processes
+from devstack import accounting, bench_api, bench_guest, bench_network, bench_tables, processes
 from devstack.accounting import Meter, percentile
 from devstack.load import Cloud
 from devstack.progress import step
@@ -263,10 +265,15 @@ def guest(given: argparse.Namespace) -> dict[str, object]:
     return bench_guest.measure(given.repeat)
 
 
+def network(given: argparse.Namespace) -> dict[str, object]:
+    """Measure port security of one host."""
+    return bench_network.measure()
+
+
 def main(words: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="devstack/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("create", "api", "start", "guest"))
+    parser.add_argument("command", choices=("create", "api", "start", "guest", "network"))
     parser.add_argument("--shape", choices=("single", "embedded"), default="single", help="create: of the cloud (default: single)")
     parser.add_argument("--computes", type=int, default=20, help="create: pretended hypervisors (default: 20)")
     parser.add_argument("--repeat", type=int, default=1, help="measure so often; the least and the median are shown")
@@ -275,14 +282,17 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print everything measured as JSON")
     given = parser.parse_args(words)
     try:
-        measured = {"create": create, "api": api, "start": start, "guest": guest}[given.command](given)
+        measured = {"create": create, "api": api, "start": start, "guest": guest, "network": network}[given.command](given)
     except (RuntimeError, TimeoutError, urllib.error.URLError) as error:
         print(f"devstack/bench: {error}", file=sys.stderr)
         return 1
     if given.json:
         print(json.dumps(measured, indent=1))
     else:
-        {"create": bench_tables.create, "api": bench_api.show, "start": bench_tables.start, "guest": bench_guest.show}[given.command](measured)
+        {
+            "create": bench_tables.create, "api": bench_api.show, "start": bench_tables.start, "guest": bench_guest.show,
+            "network": bench_network.show,
+        }[given.command](measured)
     return 0
 
 
