@@ -82,7 +82,7 @@ def claim(
     already holds in this role and epoch, on a host which is not excluded, is answered instead, whatever node was asked
     for; any other claim in this role is replaced. `overrides` are the ratios which the host's aggregates set. Raises Fenced when a newer operation owns the instance or it is gone.
     """
-    nodes, instance, held = _lock(session, spec, node_id)
+    nodes, instance, held, used, debts, now = _lock(session, spec, node_id)
     if held is not None and _answers(held, spec):
         return Claimed(claim=_to_object(held), availability_zone=instance.availability_zone or "", fresh=False)
     node = nodes.get(node_id)
@@ -94,7 +94,6 @@ def claim(
         if forbidden is not None:
             return AgainstPolicy(forbidden)
     wanted = arithmetic.demand(spec.flavor, root_volume=spec.root_volume)
-    used, debts, now = _used(session, node, apart_from=held)
     if debts:
         return Unusable("the host has to clean up first")
     inventory = serializer.load(Inventory, node.inventory)
@@ -232,12 +231,14 @@ _LOCK_INSTANCE = sa.select(
     _INSTANCES.c.epoch, _INSTANCES.c.deleted, _INSTANCES.c.availability_zone,
 ).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid")).with_for_update()
 _LOCK_GROUP = sa.select(_GROUPS.c.group_uuid).where(_GROUPS.c.group_uuid == sa.bindparam("in_group")).with_for_update()
+_OWN = sa.and_(_CLAIMS.c.instance_uuid == sa.bindparam("in_uuid"), _CLAIMS.c.role == sa.bindparam("in_role"))
 _USED = sa.select(
     sa.func.coalesce(sa.func.sum(_CLAIMS.c.vcpus), 0), sa.func.coalesce(sa.func.sum(_CLAIMS.c.memory_mb), 0),
     sa.func.coalesce(sa.func.sum(_CLAIMS.c.disk_gb), 0),
     sa.select(sa.func.count()).where(_DEBTS.c.host == sa.bindparam("in_host")).scalar_subquery(),
     now_ms(),
-).where(_CLAIMS.c.compute_node_id == sa.bindparam("in_node"), _CLAIMS.c.id != sa.bindparam("in_apart"))
+    sa.select(sa.func.count()).where(_OWN).scalar_subquery(),
+).where(_CLAIMS.c.compute_node_id == sa.bindparam("in_node"), sa.not_(_OWN))
 _GROUP_HOSTS = sa.select(_NODES.c.host, sa.func.count(sa.distinct(_CLAIMS.c.instance_uuid))).join(
     _NODES, _NODES.c.id == _CLAIMS.c.compute_node_id,
 ).where(
@@ -271,17 +272,25 @@ def _answers(held: Any, spec: RequestSpec) -> bool:
     return bool(held.epoch == spec.epoch and held.host not in spec.excluded_hosts)
 
 
-def _lock(session: Session, spec: RequestSpec, node_id: int) -> tuple[dict[int, Any], Any, Any]:
-    """Lock all that a claim is about; answer nodes by id, the instance, and the claim which it holds already."""
+def _lock(session: Session, spec: RequestSpec, node_id: int) -> tuple[dict[int, Any], Any, Any, Amounts, int, int]:
+    """Lock all that a claim is about.
+
+    Answer nodes by id, the instance, the claim which it holds already, what other claims take of the node, how many cleanups its
+    host owes, and the database's time.
+    """
     ids = {node_id}
     while True:
         if spec.server_group is not None:
             _lock_group(session, spec.server_group)
         nodes = {row.id: row for row in session.execute(_LOCK_NODES, {"ids": sorted(ids)})}
         instance = _lock_instance(session, spec)
-        held = _held(session, spec)
+        vcpus, memory_mb, disk_gb, debts, now, holds = session.execute(_USED, {
+            "in_node": node_id, "in_host": nodes[node_id].host if node_id in nodes else "", "in_uuid": spec.instance_uuid,
+            "in_role": spec.role,
+        }).one()
+        held = _held(session, spec) if holds else None
         if held is None or held.compute_node_id in ids or _answers(held, spec):
-            return nodes, instance, held
+            return nodes, instance, held, Amounts(int(vcpus), int(memory_mb), int(disk_gb)), int(debts), int(now)
         # It gives up another node, which had to be locked before the instance: start over with both, in order.
         session.rollback()
         ids = {node_id, held.compute_node_id}
@@ -301,14 +310,6 @@ def _lock_instance(session: Session, spec: RequestSpec) -> Any:
     if row is None or row.deleted or row.epoch != spec.epoch:
         raise Fenced(f"A newer operation owns instance {spec.instance_uuid}.")
     return row
-
-
-def _used(session: Session, node: Any, *, apart_from: Any) -> tuple[Amounts, int, int]:
-    """Answer what other claims take of a locked node, how many cleanups its host owes, and the database's time."""
-    vcpus, memory_mb, disk_gb, debts, now = session.execute(_USED, {
-        "in_node": node.id, "in_host": node.host, "in_apart": apart_from.id if apart_from else 0,
-    }).one()
-    return Amounts(int(vcpus), int(memory_mb), int(disk_gb)), int(debts), int(now)
 
 
 def _grant(

@@ -42,16 +42,20 @@ class Kinds:
     known: Mapping[Hashable, int]
     cache: dict[Any, Any]                        # what was found out of the examples, and stays true as long as they do
 
-    def numbers(self, function: ReadNumber) -> Numbers:
-        """Answer a number for each host, asking each kind once, ever. `function` must look at nothing but the kind."""
+    def numbers(self, function: ReadNumber) -> Numbers | float:
+        """Answer a number for each host, asking each kind once, ever; a single number when it is the same for all.
+
+        `function` must look at nothing but the kind.
+        """
         found = self.cache.get(function)
         if found is None:
-            found = self.cache[function] = np.array([function(one) for one in self.examples], dtype=np.float64)
-        return found[self.codes] if len(self.examples) > 1 else np.broadcast_to(found, self.codes.shape)
+            found = self.cache[function] = _one_or_all([function(one) for one in self.examples])
+        return found if isinstance(found, float) else cast("Numbers", found[self.codes])
 
     def spread(self, numbers: Sequence[float]) -> Numbers | float:
-        """Answer a number for each host from one for each example; a single number when there is one kind."""
-        return np.array(numbers, dtype=np.float64)[self.codes] if len(numbers) > 1 else float(numbers[0])
+        """Answer a number for each host from one for each example; a single number when it is the same for all."""
+        found = _one_or_all(numbers)
+        return found if isinstance(found, float) else found[self.codes]
 
     def rejected(self, function: Callable[[HostState], str | None]) -> list[Rejected]:
         """Answer who is rejected, asking each kind once."""
@@ -191,6 +195,11 @@ def _kinds(read: ReadKey, states: Iterable[HostState]) -> Kinds:
             examples.append(state)
         codes.append(code)
     return Kinds(np.array(codes, dtype=np.int32), tuple(examples), known, {})
+
+
+def _one_or_all(numbers: Sequence[float]) -> Numbers | float:
+    first = float(numbers[0]) if numbers else 0.0
+    return first if all(one == first for one in numbers) else np.array(numbers, dtype=np.float64)
 
 
 def _patched(column: Any, differing: Collection[tuple[int, Any]], states: Sequence[HostState]) -> Any:

@@ -45,7 +45,6 @@ _SERVICES = cast("sa.Table", ServiceRow.__table__)
 _DEBTS = cast("sa.Table", HostDebtRow.__table__)
 _CLAIMS = cast("sa.Table", ClaimRow.__table__)
 
-_STAMPS = sa.select(_NODES.c.id, _NODES.c.changed_at).where(_NODES.c.changed_at > sa.bindparam("in_since"))
 _SLICE = sa.select(_NODES.c.id, _NODES.c.changed_at).where(_NODES.c.id > sa.bindparam("in_after")).order_by(_NODES.c.id).limit(SLICE)
 _IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 _SUMS = sa.select(
@@ -61,14 +60,19 @@ _COMPUTES = sa.select(
     sa.case((sa.or_(_SERVICES.c.forced_down != 0, _SERVICES.c.last_seen < sa.bindparam("in_lost")), 0), else_=1).label("up"),
     sa.literal_column("0").label("owing"),
 ).where(_SERVICES.c.binary == hosts.COMPUTE_BINARY)
-#: All hosts which get nothing: (host, disabled, up, owing), by an index each; and a row without host, with the database's time.
-#: Built once: making a query costs more than running this one.
-_CLOSED = sa.union_all(
+#: What each refresh begins with, by an index each: all hosts which get nothing (host, disabled, up, owing), and, without a host and
+#: marked by the last column, the database's time and the stamps of nodes which changed (id, stamp). One query, built once: making
+#: and sending it costs more than running it.
+_LOOK = sa.union_all(
     _COMPUTES.where(_SERVICES.c.last_seen < sa.bindparam("in_lost")), _COMPUTES.where(_SERVICES.c.disabled > 0),
     _COMPUTES.where(_SERVICES.c.forced_down > 0),
     sa.select(_DEBTS.c.host, sa.literal_column("0"), sa.literal_column("1"), sa.literal_column("1")).distinct(),
-    sa.select(sa.null(), now_ms(), sa.literal_column("1"), sa.literal_column("0")),
+    sa.select(sa.null(), now_ms(), sa.literal_column("0"), sa.literal_column("2")),
+    sa.select(sa.null(), _NODES.c.id, _NODES.c.changed_at, sa.literal_column("3")).where(_NODES.c.changed_at > sa.bindparam("in_since")),
 )
+
+
+_TIME, _STAMP = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,25 +232,42 @@ class _CellView:
         else:
             self._states[node_id] = state
 
-    def _read_stamps(self, session: Session, since: int, now: float) -> tuple[list[int], frozenset[int], int | None]:
-        """Answer which nodes changed, which are gone, and where the next slice begins (None: it was not yet time for one)."""
-        if self._after is None:
-            return [node_id for node_id, _ in session.execute(_STAMPS, {"in_since": -1})], frozenset(), 0
-        stamps = {row.id: row.changed_at for row in session.execute(_STAMPS, {"in_since": since})}
-        gone: frozenset[int] = frozenset()
-        after = None
-        if now >= self._slice_at:
-            found = {row.id: row.changed_at for row in session.execute(_SLICE, {"in_after": self._after})}
-            last = max(found) if len(found) == SLICE else None
-            gone = frozenset(
-                one for one in self._stamps if one > self._after and (last is None or one <= last) and one not in found
-            )
-            stamps |= found
-            after = last or 0
-        return [node_id for node_id, stamp in stamps.items() if self._stamps.get(node_id) != stamp], gone, after
+    def _look(self, session: Session, since: int, now: float) -> tuple[dict[str, _Closed], int, dict[int, int]]:
+        """Answer all closed hosts, the database's time, and the stamps of nodes which changed: of all nodes at first."""
+        # The database's own clock, as a number: its function for the time would keep it from using the index.
+        passed = self._time + (now - self._time_at) * 1000
+        closed: dict[str, _Closed] = {}
+        time, stamps = 0, {}
+        values = {"in_lost": int(passed - self._down_after * 1000), "in_since": -1 if self._after is None else since}
+        for host, disabled, up, owing in session.execute(_LOOK, values):
+            if owing == _STAMP:
+                stamps[int(disabled)] = int(up)
+            elif owing == _TIME:
+                time = int(disabled)
+            else:
+                known = closed.get(host, _OPEN)
+                closed[host] = _Closed(
+                    up=known.up and bool(up), disabled=known.disabled or bool(disabled), owing=known.owing or bool(owing),
+                )
+        return closed, time, stamps
+
+    def _slice(self, session: Session, after: int) -> tuple[dict[int, int], frozenset[int], int]:
+        """Answer the stamps of the nodes in a slice, those of them which are gone, and where the next slice begins."""
+        stamps = {row.id: row.changed_at for row in session.execute(_SLICE, {"in_after": after})}
+        last = max(stamps) if len(stamps) == SLICE else None
+        gone = frozenset(one for one in self._stamps if one > after and (last is None or one <= last) and one not in stamps)
+        return stamps, gone, last or 0
 
     def _read(self, session: Session, since: int, now: float) -> _Delta:
-        changed, gone, after = self._read_stamps(session, since, now)
+        closed, time, stamps = self._look(session, since, now)
+        gone: frozenset[int] = frozenset()
+        after = None
+        if self._after is None:
+            after = 0
+        elif now >= self._slice_at:
+            more, gone, after = self._slice(session, self._after)
+            stamps |= more
+        changed = [node_id for node_id, stamp in stamps.items() if self._stamps.get(node_id) != stamp]
         inventories: dict[int, Inventory] = {}
         rows: list[Any] = []
         custom: dict[int, Mapping[str, int]] = {}
@@ -266,28 +287,12 @@ class _CellView:
                 flavors |= extra_facts.flavors(session, ids)
             if IMAGE_PROPERTIES in self._needs:
                 image_properties |= extra_facts.image_properties(session, ids)
-        closed, time = self._read_closed(session, now)
         return _Delta(
             rows=tuple(rows), inventories=inventories, gone=gone, closed=closed, time=time, after=after, custom=custom, hardware=hardware,
             flavors=flavors, image_properties=image_properties,
             io_ops=extra_facts.io_ops(session) if IO_OPS in self._needs and now >= self._io_ops_at else None,
             metrics=extra_facts.metrics(session) if METRICS in self._needs and now >= self._metrics_at else None,
         )
-
-    def _read_closed(self, session: Session, now: float) -> tuple[dict[str, _Closed], int]:
-        # The database's own clock, as a number: its function for the time would keep it from using the index.
-        passed = self._time + (now - self._time_at) * 1000
-        closed: dict[str, _Closed] = {}
-        time = 0
-        for host, disabled, up, owing in session.execute(_CLOSED, {"in_lost": int(passed - self._down_after * 1000)}):
-            if host is None:
-                time = int(disabled)
-                continue
-            known = closed.get(host, _OPEN)
-            closed[host] = _Closed(
-                up=known.up and bool(up), disabled=known.disabled or bool(disabled), owing=known.owing or bool(owing),
-            )
-        return closed, time
 
     def _apply_rows(self, delta: _Delta) -> None:
         for row in delta.rows:

@@ -124,10 +124,8 @@ def _weights(spec: RequestSpec, hosts: Columns, places: Any, weighers: Sequence[
 def _multipliers(weigher: Weigher, hosts: Columns, places: Any) -> Any:
     if type(weigher).multiplier is not Weigher.multiplier:
         return np.array([weigher.multiplier(hosts.states[place]) for place in places.tolist()], dtype=np.float64)
-    kinds = hosts.kinds(aggregates_of)
-    if len(kinds.examples) == 1:
-        return weigher.multiplier(kinds.examples[0])
-    return kinds.numbers(weigher.multiplier)[places]
+    found = hosts.kinds(aggregates_of).numbers(weigher.multiplier)
+    return found if isinstance(found, float) else found[places]
 
 
 class _Lazy(Sequence[T]):

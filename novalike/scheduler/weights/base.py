@@ -55,10 +55,10 @@ class Weigher:
         if not values:
             return self.sign * self._default
         try:
-            least = min(float(value) for value in values)
+            numbers = [float(value) for value in values]
         except ValueError:
-            least = math.nan
-        if math.isfinite(least):
-            return self.sign * least
+            numbers = [math.nan]
+        if all(math.isfinite(number) for number in numbers):
+            return self.sign * min(numbers)
         LOG.warning("aggregate metadata %s is not a number: %s", self.multiplier_option, ", ".join(sorted(values)))
         return self.sign * self._default
