@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from novalike.db.engine import Database
 from novalike.network.local import desired
 from novalike.network.local.addresses import WantedAddress
 from novalike.objects.network import SecurityGroup
@@ -31,7 +32,8 @@ def rung(cloud: Cloud) -> set[str]:
     return found
 
 
-def test_a_rule_is_told_to_hosts_with_ports_in_its_group_and_members_to_those_whose_rules_name_the_group(cloud: Cloud) -> None:
+def test_a_rule_is_told_to_hosts_with_ports_in_its_group_and_members_to_those_whose_rules_name_the_group(database: Database) -> None:
+    cloud = Cloud(database)
     network = cloud.network()
     web, database = make(cloud, "web"), make(cloud, "database")
     front = cloud.port(network, ADMIN, project_id=ALICE.project_id, host="h1", security_groups=[web.id])
