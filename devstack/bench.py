@@ -4,12 +4,15 @@
     devstack/bench api [--json]
     devstack/bench start [--repeat N] [--json]
     devstack/bench guest [--repeat N] [--json]
+    devstack/bench scheduler [--hosts 100,1000,10000] [--json]
+    devstack/bench simulate [--hosts 10000] [--picture FILE.svg] [--json]
     devstack/bench network [--json]
 
 create: time from POST to ACTIVE, and CPU seconds of every process per server: one server after the other, 100 in one POST,
 100 POSTs; deletes; reads. start: from the start of the embedded cloud's process to its first ACTIVE server, and its memory.
 api: what reading costs, by request: rate, times, CPU of the API and MariaDB, queries; with 1 and 8 clients, alone and beside
-100,000 servers of other projects. network: from a change
+100,000 servers of other projects. scheduler: what placing costs by the number of hosts, on MariaDB; scheduler and database should have
+a core each. simulate: a data centre of pretended hosts in which servers come and go, spread and packed; draws a picture. network: from a change
 of a security group to rules in the kernel, and CPU, with 200 ports, 1000 rules and 1000 members (root). guest: from POST to ACTIVE and to a login, beside the same domain defined and started by hand (root, libvirt).
 Other work on the machine disturbs times more than CPU seconds; with --repeat the least and the median are shown.
 """
@@ -27,7 +30,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from devstack import accounting, bench_api, bench_guest, bench_network, bench_tables, processes
+from devstack import (
+    accounting,
+    bench_api,
+    bench_guest,
+    bench_network,
+    bench_scheduler,
+    bench_simulate,
+    bench_tables,
+    processes,
+)
 from devstack.accounting import Meter, percentile
 from devstack.load import Cloud
 from devstack.progress import step
@@ -270,19 +282,33 @@ def network(given: argparse.Namespace) -> dict[str, object]:
     return bench_network.measure()
 
 
+def scheduler(given: argparse.Namespace) -> dict[str, object]:
+    """Measure one scheduler by the number of hosts."""
+    return bench_scheduler.measure([int(one) for one in (given.hosts or "100,1000,10000").split(",")])
+
+
+def simulate(given: argparse.Namespace) -> dict[str, object]:
+    """Let servers come and go in a pretended data centre."""
+    return bench_simulate.measure(int(given.hosts or 10_000), given.picture)
+
+
 def main(words: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="devstack/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("create", "api", "start", "guest", "network"))
+    parser.add_argument("command", choices=("create", "api", "start", "guest", "network", "scheduler", "simulate"))
     parser.add_argument("--shape", choices=("single", "embedded"), default="single", help="create: of the cloud (default: single)")
     parser.add_argument("--computes", type=int, default=20, help="create: pretended hypervisors (default: 20)")
+    parser.add_argument("--hosts", help="scheduler: sizes, with commas (default: 100,1000,10000); simulate: one (default: 10000)")
+    parser.add_argument("--picture", type=Path, help="simulate: where to draw (default: docs/pictures/data-centre.svg)")
     parser.add_argument("--repeat", type=int, default=1, help="measure so often; the least and the median are shown")
     parser.add_argument("--quick", action="store_true", help="create: without the 1000 servers to list")
     parser.add_argument("--state", type=Path, help="create: measure the running stack of this directory, and leave it running")
     parser.add_argument("--json", action="store_true", help="print everything measured as JSON")
     given = parser.parse_args(words)
     try:
-        measured = {"create": create, "api": api, "start": start, "guest": guest, "network": network}[given.command](given)
+        measured = {
+            "create": create, "api": api, "start": start, "guest": guest, "network": network, "scheduler": scheduler, "simulate": simulate,
+        }[given.command](given)
     except (RuntimeError, TimeoutError, urllib.error.URLError) as error:
         print(f"devstack/bench: {error}", file=sys.stderr)
         return 1
@@ -291,7 +317,7 @@ def main(words: list[str] | None = None) -> int:
     else:
         {
             "create": bench_tables.create, "api": bench_api.show, "start": bench_tables.start, "guest": bench_guest.show,
-            "network": bench_network.show,
+            "network": bench_network.show, "scheduler": bench_scheduler.show, "simulate": bench_simulate.show,
         }[given.command](measured)
     return 0
 
