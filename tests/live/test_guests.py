@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -69,7 +70,12 @@ def the_groups_rules_hold(guest: Guest) -> None:
 def test_kernel_ramdisk_and_config_drive_through_a_life(world: World):
     cloud = world.cloud
     compute = cloud.admin.compute
-    guest, begun = world.boot("second", world.root, config_drive=True)
+    flavor = compute.create_flavor(name="celled", ram=128, vcpus=1, disk=1)
+    compute.create_flavor_extra_specs(flavor, {"hw:numa_nodes": "1", "hw:mem_page_size": "small"})
+    guest, begun = replace(world, flavor=flavor.id).boot("second", world.root, config_drive=True)
+    topology = compute.get(f"/servers/{guest.id}/topology", microversion="2.78").json()
+    assert topology == {"nodes": [{"cpu_pinning": {}, "host_node": 0, "memory_mb": 128, "siblings": [], "vcpu_set": [0]}], "pagesize_kb": 4}
+    assert '<memnode cellid="0" mode="strict" nodeset="0"/>' in cloud.virsh("dumpxml", guest.id).replace("'", '"')
     assert guest.run("hostname") == "second"
     measured(f"kernel and ramdisk: SSH after {time.monotonic() - begun:.1f} s")
     assert "from config drive" in guest.console()
