@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -171,11 +171,16 @@ def checked(session: Session, project_id: str, group_ids: Sequence[str]) -> tupl
     for group_id in group_ids:
         if group_id not in known:
             raise errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
-    if len({known[group_id] for group_id in group_ids}) > 1:
+    check_states(known[group_id] for group_id in group_ids)
+    return tuple(dict.fromkeys(group_ids))
+
+
+def check_states(stateful: Iterable[bool]) -> None:
+    """Raise SecurityGroupConflict when some of a port's groups keep state and others do not."""
+    if len(set(stateful)) > 1:
         raise errors.SecurityGroupConflict(
             "Cannot apply both stateful and stateless security groups on the same port at the same time.",
         )
-    return tuple(dict.fromkeys(group_ids))
 
 
 def _visible_rule(session: Session, ctxt: RequestContext, rule_id: str) -> SecurityGroupRule:

@@ -63,6 +63,7 @@ def _ports(change: Change, instance_uuid: str) -> list[Port]:
 
 
 def _set(change: Change, port: Port, group_ids: tuple[str, ...]) -> None:
+    groups.check_states(group.stateful for group in by_id(change.session, group_ids).values())
     ports.update(change.session, port.id, {"security_groups": group_ids}, change.now)
     change.touch_port(port)
     change.touch_port(ports.get(change.session, port.id))

@@ -7,7 +7,7 @@ import pytest
 from novalike.exception import Conflict, Invalid, NotFound
 from novalike.network.neutron import NeutronClient
 from novalike.objects.network_info import RequestedNetwork
-from tests.unit.network.local.conftest import ALICE, BOB, Cloud, caller, server
+from tests.unit.network.local.conftest import ADMIN, ALICE, BOB, Cloud, caller, server
 from tests.unit.network.test_neutron import Neutron
 
 
@@ -64,6 +64,14 @@ def test_what_is_not_there(world):
         client.add_security_group(caller(), uuid, "web")
 
 
+def test_groups_with_and_without_state_stay_apart(world):
+    uuid = boot(world)
+    world[0].local.security_groups.create(ALICE, [{"name": "forgets", "stateful": False}])
+    with pytest.raises(Conflict):
+        world[1].add_security_group(caller(), uuid, "forgets")
+    assert names(world, uuid) == ["default"]
+
+
 def test_a_port_which_nothing_protects(world):
     uuid = boot(world, port_security=False)
     group(world, "web")
@@ -79,6 +87,35 @@ def test_groups_by_id(world):
         "web", ALICE.project_id, {"egress"},
     )
     assert world[1].groups_by_id(caller(), []) == {}
+
+
+def test_groups_are_made_changed_and_removed_with_the_callers_rights(world):
+    client = world[1]
+    made = client.create_group(ALICE, "web", "front")
+    assert (made.name, made.description, made.project_id) == ("web", "front", ALICE.project_id)
+    assert [one.name for one in client.project_groups(ALICE)] == ["default", "web"]
+    assert "web" not in [one.name for one in client.project_groups(BOB, everybody=True)]
+    assert "web" in [one.name for one in client.project_groups(ADMIN, everybody=True)]
+    assert client.change_group(ALICE, made.id, "shop", "").name == "shop"
+    values = {
+        "security_group_id": made.id, "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 80,
+        "port_range_max": 80, "remote_ip_prefix": "10.0.0.0/8", "remote_group_id": None,
+    }
+    rule = client.create_group_rule(ALICE, values)
+    assert {name: getattr(rule, name) for name in values} == values
+    with pytest.raises(Conflict):
+        client.create_group_rule(ALICE, values)
+    assert rule in client.group(ALICE, made.id).rules
+    for call in (
+        lambda: client.group(BOB, made.id), lambda: client.change_group(BOB, made.id, "x", ""), lambda: client.delete_group(BOB, made.id),
+        lambda: client.create_group_rule(BOB, values), lambda: client.delete_group_rule(BOB, rule.id),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    client.delete_group_rule(ALICE, rule.id)
+    client.delete_group(ALICE, made.id)
+    with pytest.raises(NotFound):
+        client.group(ALICE, made.id)
 
 
 def test_hosts_are_rung(sqlite):
