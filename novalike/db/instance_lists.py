@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ _TABLE = InstanceRow.__table__
 _NEVER = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC, as the database stores times
 #: Rows which one query reads while filters of documents are applied.
 _CHUNK = 1000
+#: CPU seconds of one request for searching by regular expressions, which nothing else can run beside.
+_SEARCHING = 1.0
 
 #: A server as lists and views read it: a row with the columns below, documents as the JSON they are stored as.
 ServerRecord = sa.Row[Any]
@@ -273,10 +276,11 @@ def _is_plain(pattern: str) -> bool:
 
 
 def _predicates(filters: Filters) -> list[Callable[[ServerRecord], bool]]:
+    search = _Search()
     fits = [
-        _matches(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in filters.patterns if not _is_plain(pattern)
+        _matches(search, name, re.compile(pattern, re.IGNORECASE)) for name, pattern in filters.patterns if not _is_plain(pattern)
     ]
-    fits += [_has_address(version, re.compile(pattern)) for version, pattern in filters.addresses]
+    fits += [_has_address(search, version, re.compile(pattern)) for version, pattern in filters.addresses]
     if filters.metadata:
         wanted = dict(filters.metadata)
         fits.append(lambda row: wanted.items() <= (row.document.get("metadata") or {}).items())
@@ -289,13 +293,29 @@ def _predicates(filters: Filters) -> list[Callable[[ServerRecord], bool]]:
     return fits
 
 
-def _matches(name: str, pattern: re.Pattern[str]) -> Callable[[ServerRecord], bool]:
-    return lambda row: pattern.search(getattr(row, name) or "") is not None
+class _Search:
+    """Regular expressions of users, with the CPU which those of one request may take together."""
+
+    def __init__(self) -> None:
+        self._left = _SEARCHING
+
+    def __call__(self, pattern: re.Pattern[str], text: str) -> bool:
+        """Tell whether a text has a match. Raises Invalid when all searches took too long."""
+        begun = time.thread_time()
+        found = pattern.search(text) is not None
+        self._left -= time.thread_time() - begun
+        if self._left < 0:
+            raise Invalid("The regular expressions of this request are too expensive for so many servers.")
+        return found
 
 
-def _has_address(version: int, pattern: re.Pattern[str]) -> Callable[[ServerRecord], bool]:
+def _matches(search: _Search, name: str, pattern: re.Pattern[str]) -> Callable[[ServerRecord], bool]:
+    return lambda row: search(pattern, getattr(row, name) or "")
+
+
+def _has_address(search: _Search, version: int, pattern: re.Pattern[str]) -> Callable[[ServerRecord], bool]:
     return lambda row: any(
-        pattern.search(text) is not None
+        search(pattern, text)
         for vif in row.network_info or () for ip in vif.get("fixed_ips", ()) if ip.get("version", 4) == version
         for text in (ip["address"], *ip.get("floating", ()))
     )
