@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from novalike.context import RequestContext
 from novalike.exception import Conflict
+from novalike.objects.floating import FloatingAddress, NamedNetwork
 from novalike.objects.instance import Instance
 from novalike.objects.network import SecurityGroup, SecurityGroupRule
 from novalike.objects.network_info import RequestedNetwork, Vif
@@ -50,7 +51,52 @@ class ProjectGroups(Protocol):
         ...
 
 
-class NetworkClient(ProjectGroups, Protocol):
+class ProjectAddresses(Protocol):
+    """Networks and floating addresses, as compute's API showed and changed them until 2.35 (of servers, until 2.43), with the
+    caller's own rights."""
+
+    def project_networks(self, ctxt: RequestContext) -> list[NamedNetwork]:
+        """Answer the networks which the caller's project sees."""
+        ...
+
+    def project_network(self, ctxt: RequestContext, network_id: str) -> NamedNetwork:
+        """Answer a network which the caller sees. Raises NotFound."""
+        ...
+
+    def floating_pools(self, ctxt: RequestContext) -> list[NamedNetwork]:
+        """Answer the external networks."""
+        ...
+
+    def floating_ips(self, ctxt: RequestContext) -> list[FloatingAddress]:
+        """Answer the floating addresses of the caller's project."""
+        ...
+
+    def floating_ip(self, ctxt: RequestContext, floating_id: str) -> FloatingAddress:
+        """Answer a floating address. Raises NotFound."""
+        ...
+
+    def allocate_floating(self, ctxt: RequestContext, network_id: str) -> FloatingAddress:
+        """Allocate a floating address of an external network. Raises OverQuota, Conflict when none is left."""
+        ...
+
+    def release_floating(self, ctxt: RequestContext, floating_id: str) -> None:
+        """Give a floating address back. Raises NotFound."""
+        ...
+
+    def lead_floating(self, ctxt: RequestContext, floating_id: str, port_id: str | None, fixed_address: str | None = None) -> None:
+        """Lead a floating address to a port, or nowhere. Raises NotFound, Conflict, Invalid."""
+        ...
+
+    def add_address(self, ctxt: RequestContext, port_id: str) -> None:
+        """Give a port one more fixed address. Raises NotFound, Conflict when none is left."""
+        ...
+
+    def remove_address(self, ctxt: RequestContext, port_id: str, address: str) -> None:
+        """Take a fixed address from a port. Fine when it has none such. Raises NotFound."""
+        ...
+
+
+class NetworkClient(ProjectGroups, ProjectAddresses, Protocol):
     """What compute needs of a network service.
 
     The API authorizes with the caller's context; the conductor allocates and frees later for `Caller.project_id`, with

@@ -17,6 +17,7 @@ from novalike import context
 from novalike.context import RequestContext
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
 from novalike.identity.sessions import adapter_settings
+from novalike.network.neutron_addresses import NeutronAddresses
 from novalike.network.neutron_groups import NeutronGroups
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
@@ -55,7 +56,7 @@ def _request_id() -> dict[str, str]:
     return {} if current is None else {"X-OpenStack-Request-ID": current.global_request_id or current.request_id}
 
 
-class NeutronClient(NeutronGroups):
+class NeutronClient(NeutronGroups, NeutronAddresses):
     """Implements network.client.NetworkClient. `send` is what `connect` answers (or a test's)."""
 
     def __init__(self, send: Send) -> None:

@@ -83,6 +83,7 @@ FIRST: dict[str, Text] = {
     "/os-console-auth-tokens": w.TOKEN, "/os-hypervisors": _hypervisor, "/os-keypairs": "key", "/os-quota-class-sets": "default",
     "/os-quota-sets": PROJECT, "/os-server-groups": identify("group"), "/os-services": _service(w.EMPTY_HOST),
     "/os-simple-tenant-usage": PROJECT, "/os-hosts": w.HOST, "/os-security-groups": identify("security group"),
+    "/os-networks": w.NETWORK, "/os-tenant-networks": w.NETWORK, "/os-floating-ips": identify("floating ip"),
 }
 #: What the second names, by the collection it is in.
 SECOND: dict[str, Text] = {

@@ -40,6 +40,7 @@ from novalike.objects.console import ConsoleAddress
 from novalike.objects.device_tasks import ATTACH_INTERFACE
 from novalike.objects.diagnostics import CpuDiagnostics, Diagnostics, DiskDiagnostics, NicDiagnostics
 from novalike.objects.flavor import Flavor
+from novalike.objects.floating import FloatingAddress
 from novalike.objects.host import HostUsage
 from novalike.objects.instance import Instance
 from novalike.objects.keypair import Keypair
@@ -112,6 +113,17 @@ class Networks(fakes.FakeNetworks):
     @known.setter
     def known(self, value: dict[str, SecurityGroup]) -> None:
         """Groups stay as they are: every caller finds the same ones."""
+
+    def _all(self) -> dict[str, tuple[str | None, FloatingAddress]]:
+        """Two addresses, which stay as they are: one leads nowhere, one to a server."""
+        free = FloatingAddress(id=identify("floating ip"), address="203.0.113.7", pool="public")
+        held = FloatingAddress(
+            id=identify("held floating ip"), address="203.0.113.9", pool="public", fixed_address="10.0.0.5", port_id=PORT, server=identify("active"),
+        )
+        return {floating.id: (PROJECT, floating) for floating in (free, held)}
+
+    def allocate_floating(self, ctxt: Any, network_id: str) -> FloatingAddress:
+        return replace(self.floating_ip(ctxt, identify("held floating ip")), id=identify("new floating ip"))
 
     def groups_of(self, caller: Any, instance_uuid: str) -> tuple[SecurityGroup, ...]:
         """One group, with a rule of either kind of source."""

@@ -14,6 +14,7 @@ from novalike.db.engine import Database
 from novalike.exception import Invalid, NotFound, Unavailable
 from novalike.objects.network import SecurityGroup
 from novalike.policy import Enforcer
+from tests.fakes.addresses import FakeAddresses
 from tests.fakes.images import FakeImages
 from tests.fakes.security_groups import FakeGroups
 
@@ -62,7 +63,7 @@ class FakeCompute:
         return Client()
 
 
-class FakeNetworks(FakeGroups):
+class FakeNetworks(FakeGroups, FakeAddresses):
     """Networks as id -> owner (None: shared); answers what was asked for."""
 
     def __init__(self, **owners: str | None) -> None:

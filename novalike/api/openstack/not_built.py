@@ -94,20 +94,10 @@ GROUPS = (
     ), until=_PROXY),
     Group(REFUSED, "RDP consoles", _actions(_SERVER, "os-getRDPConsole"), until="2.5"),
     # Proxies to other services, for clients older than 2016.
-    Group(NOT_BUILT, "the floating IP proxy; use the network service", (
-        *_of("/os-floating-ip-pools", "GET"), *_of("/os-floating-ips", "GET POST"), *_of("/os-floating-ips/{id}", "GET DELETE"),
-    ), until=_PROXY),
-    Group(NOT_BUILT, "the network proxy; use the network service", (
-        *_of("/os-networks", "GET"), *_of("/os-networks/{id}", "GET"),
-        *_of("/os-tenant-networks", "GET"), *_of("/os-tenant-networks/{id}", "GET"),
-    ), until=_PROXY),
     Group(NOT_BUILT, "the volume proxy; use the volume service", (
         *_of("/os-volumes", "GET POST"), *_of("/os-volumes/detail", "GET"), *_of("/os-volumes/{id}", "GET DELETE"),
         *_of("/os-snapshots", "GET POST"), *_of("/os-snapshots/detail", "GET"), *_of("/os-snapshots/{id}", "GET DELETE"),
     ), until=_PROXY),
-    Group(NOT_BUILT, "fixed and floating IP actions; use the network service", _actions(
-        _SERVER, "addFloatingIp removeFloatingIp addFixedIp removeFixedIp",
-    ), until="2.43"),
     # Features of compute.
     Group(NOT_BUILT, "live migration", (
         *_actions(_SERVER, "os-migrateLive"),

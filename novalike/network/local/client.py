@@ -15,6 +15,7 @@ from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFo
 from novalike.network.local import floating_ips, groups, memberships, ranges, vifs
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.ports import make
+from novalike.network.local.proxied_addresses import ProxiedAddresses
 from novalike.network.local.proxied_groups import ProxiedGroups
 from novalike.network.local.store import Change, Store, own, visible_network, visible_port
 from novalike.objects.instance import Instance
@@ -26,7 +27,7 @@ from novalike.objects.tasks import Caller
 _ENOUGH = 50
 
 
-class LocalNetworkClient(ProxiedGroups):
+class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
     """Implements network.client.NetworkClient."""
 
     def __init__(self, store: Store) -> None:
