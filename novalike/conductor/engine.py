@@ -157,7 +157,7 @@ class Step(Generic[S]):
         """Answer how many seconds the step may take, its host's work included."""
         return self.deadline
 
-    def run(self, job: Job[S]) -> Done | Wait | Again:
+    def run(self, job: Job[S]) -> Done | Wait | Again | Retry:
         """Do it, or say which host to wait for. Raises NovalikeError to fail the task, Unavailable to be run again soon."""
         raise NotImplementedError
 
@@ -392,6 +392,9 @@ class Engine:
                 job.journal.step_begins(job.step)
                 self._save(job, waiting_host=answer.host, wake_in=RESEND, deadline=job.step.wait_deadline(job))
                 self._send(job)
+                return
+            if isinstance(answer, Retry):
+                self._begin_undo(job, failure=None)
                 return
             if isinstance(answer, Again):
                 if self._save_for_again(job, answer, deadline=None):

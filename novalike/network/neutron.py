@@ -17,6 +17,7 @@ from novalike import context
 from novalike.context import RequestContext
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
 from novalike.identity.sessions import adapter_settings
+from novalike.network.client import BindingFailed
 from novalike.network.neutron_addresses import NeutronAddresses
 from novalike.network.neutron_groups import NeutronGroups
 from novalike.objects.instance import Instance
@@ -28,6 +29,7 @@ Params = Mapping[str, Any]
 Send = Callable[[str, str, Params, Any], tuple[int, Any]]
 _OWNED, _NIC, _TAG = "novalike_owned", "novalike_nic", "novalike_tag"
 _OURS = (_OWNED, _NIC, _TAG)
+_NO_GROUPS = "Network requires port_security_enabled and subnet associated in order to apply security groups."
 _FAMILIES = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
@@ -68,12 +70,13 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
     ) -> tuple[RequestedNetwork, ...]:
         """See NetworkClient. A network counts as usable when it is the project's own or shared with everybody."""
         project_id = ctxt.project_id or ""
-        self._groups(project_id, tuple(name for name in security_groups if name != "default"))
+        named = tuple(name for name in security_groups if name != "default")
+        self._groups(project_id, named)
         if requested is None:
             only = self._only_network(project_id)
             resolved: tuple[RequestedNetwork, ...] = () if only is None else (RequestedNetwork(network_id=only["id"]),)
         else:
-            resolved = tuple(self._check(ctxt, wanted, count) for wanted in requested)
+            resolved = tuple(self._check(ctxt, wanted, count, bool(named)) for wanted in requested)
         given = [wanted.port_id for wanted in resolved if wanted.port_id]
         if len(set(given)) < len(given):
             raise Invalid("A port is named twice.")
@@ -89,6 +92,7 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
         made = {(port.get("binding:profile") or {}).get(_NIC): port for port in existing if _is_owned(port)}
         brought = {port["id"]: port for port in existing if not _is_owned(port)}
         group_ids = self._groups(caller.project_id, security_groups) if security_groups else None
+        open_networks = self._without_port_security(requested) if group_ids else set()
         found: list[dict[str, Any]] = []
         for nic, wanted in enumerate(requested):
             binding = _binding(instance, host)
@@ -97,8 +101,9 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             elif nic in made:
                 found.append(self._put("port", made[nic]["id"], binding))
             else:
-                found.append(self._make(caller, wanted, binding | {"binding:profile": _profile({}, nic, wanted.tag, owned=True)}, group_ids))
-        return self._vifs(found)
+                found.append(self._make(caller, wanted, binding | {"binding:profile": _profile({}, nic, wanted.tag, owned=True)}, (
+                    None if wanted.network_id in open_networks else group_ids)))
+        return _on_host(self._vifs(found), host)
 
     def _make(self, caller: Caller, wanted: RequestedNetwork, binding: dict[str, Any], group_ids: list[str] | None) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -132,13 +137,13 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             port = self._put("port", found["id"], binding)
         else:
             port = self._make(caller, requested, binding | {"binding:profile": _profile({}, nic, requested.tag, owned=True)}, None)
-        return self._vifs([port])[0]
+        return _on_host(self._vifs([port]), host)[0]
 
     def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
         """See NetworkClient."""
         found = self._list("ports", device_id=instance.uuid)
         found.sort(key=lambda port: (port.get("binding:profile") or {}).get(_NIC, len(found)))
-        return self._vifs([self._put("port", port["id"], {"binding:host_id": host}) for port in found])
+        return _on_host(self._vifs([self._put("port", port["id"], {"binding:host_id": host}) for port in found]), host)
 
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """See NetworkClient."""
@@ -175,7 +180,12 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
         return next(iter(candidates.values()), None)
 
-    def _check(self, ctxt: RequestContext, wanted: RequestedNetwork, count: int) -> RequestedNetwork:
+    def _without_port_security(self, requested: tuple[RequestedNetwork, ...]) -> set[str]:
+        ids = sorted({wanted.network_id for wanted in requested if wanted.network_id and not wanted.port_id})
+        found = self._list("networks", id=ids) if ids else []
+        return {network["id"] for network in found if network.get("port_security_enabled") is False}
+
+    def _check(self, ctxt: RequestContext, wanted: RequestedNetwork, count: int, groups: bool) -> RequestedNetwork:
         if wanted.port_id:
             return self._check_port(ctxt, wanted, count)
         if not wanted.network_id:
@@ -186,6 +196,8 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             raise NotFound(f"Network {wanted.network_id} could not be found.")
         if network.get("router:external") and not own:
             raise Forbidden(f"It is not allowed to create an interface on external network {network['id']}")
+        if groups and network.get("port_security_enabled") is False:
+            raise Invalid(_NO_GROUPS)
         if not network["subnets"]:
             raise Invalid(f"Network {network['id']} requires a subnet in order to boot instances on.")
         if wanted.fixed_ip:
@@ -239,7 +251,20 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             for port in (self._list("ports", network_id=network_ids, device_owner="network:dhcp") if network_ids else [])
             for fixed in port["fixed_ips"]
         }
-        return tuple(_vif(port, networks.get(port["network_id"], {}), subnets, servers) for port in ports)
+        floating = self._floating([port["id"] for port in ports])
+        return tuple(_vif(port, networks.get(port["network_id"], {}), subnets, servers, floating) for port in ports)
+
+    def _floating(self, port_ids: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Answer the public addresses of ports' addresses; none where Neutron has no routers."""
+        try:
+            found = self._list("floatingips", port_id=port_ids) if port_ids else []
+        except NotFound:
+            return {}
+        public: dict[tuple[str, str], tuple[str, ...]] = {}
+        for one in sorted(found, key=lambda one: str(one["floating_ip_address"])):
+            key = one["port_id"], one["fixed_ip_address"]
+            public[key] = (*public.get(key, ()), one["floating_ip_address"])
+        return public
 
     # ---- requests
 
@@ -269,6 +294,14 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
         raise family(message or "The network service refused the request.", details=details)
 
 
+def _on_host(vifs: tuple[Vif, ...], host: str) -> tuple[Vif, ...]:
+    """Answer the ports if each has a place on the host. Raises BindingFailed: no mechanism driver took one, or no agent lives there."""
+    for vif in vifs:
+        if host and vif.vif_type in ("binding_failed", "unbound"):
+            raise BindingFailed(f"Binding failed for port {vif.port_id}, please check neutron logs for more information.")
+    return vifs
+
+
 def _binding(instance: Instance, host: str) -> dict[str, Any]:
     return {
         "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}", "binding:host_id": host,
@@ -286,10 +319,11 @@ def _profile(port: dict[str, Any], nic: int, tag: str | None, *, owned: bool) ->
     return profile | {_TAG: tag} if tag else profile
 
 
-def _vif(port: dict[str, Any], network: dict[str, Any], subnets: dict[str, dict[str, Any]], servers: dict[str, str]) -> Vif:
+def _vif(
+    port: dict[str, Any], network: dict[str, Any], subnets: dict[str, dict[str, Any]], servers: dict[str, str],
+    floating: dict[tuple[str, str], tuple[str, ...]],
+) -> Vif:
     kind = port.get("binding:vif_type", "unbound")
-    if kind == "binding_failed":
-        raise Conflict(f"Binding failed for port {port['id']}, please check neutron logs for more information.")
     profile = port.get("binding:profile") or {}
     details = port.get("binding:vif_details") or {}
     used = [subnets[fixed["subnet_id"]] for fixed in port["fixed_ips"] if fixed["subnet_id"] in subnets]
@@ -297,7 +331,10 @@ def _vif(port: dict[str, Any], network: dict[str, Any], subnets: dict[str, dict[
         port_id=port["id"], network_id=port["network_id"], label=network.get("name", ""), mac=port["mac_address"], vif_type=kind,
         bridge=_bridge(kind, port, details), tap=f"tap{port['id'][:11]}", mtu=network.get("mtu") or 1500,
         fixed_ips=tuple(
-            FixedIp(address=f["ip_address"], subnet_id=f["subnet_id"], version=6 if ":" in f["ip_address"] else 4) for f in port["fixed_ips"]
+            FixedIp(
+                address=f["ip_address"], subnet_id=f["subnet_id"], version=6 if ":" in f["ip_address"] else 4,
+                floating=floating.get((port["id"], f["ip_address"]), ()),
+            ) for f in port["fixed_ips"]
         ),
         subnets=tuple(_subnets(used, servers)), security_groups=tuple(port.get("security_groups") or ()), owned=_is_owned(port),
         tag=profile.get(_TAG), nic=profile.get(_NIC, 0), status=port.get("status") or "", details={key: str(value) for key, value in details.items()},

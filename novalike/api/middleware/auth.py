@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from keystonemiddleware.auth_token import AuthProtocol
 from keystonemiddleware.auth_token._exceptions import InvalidToken
 from oslo_config import cfg
@@ -83,7 +84,13 @@ class _LocalAuth(AuthProtocol):  # type: ignore[misc]
         except Unauthorized as error:
             raise InvalidToken(str(error)) from error
         except Unavailable as error:
-            raise http.HTTPServiceUnavailable("The identity service is temporarily unavailable.") from error
+            raise _away() from error
+
+
+def _away() -> http.HTTPServiceUnavailable:
+    """Answer what clients are told while the identity service does not answer, as Nova words its faults."""
+    body = {"serviceUnavailable": {"code": 503, "message": "The identity service is temporarily unavailable."}}
+    return http.HTTPServiceUnavailable(body=orjson.dumps(body), content_type="application/json", headers=[("Retry-After", "2")])
 
 
 class _RemoteAuth(AuthProtocol):  # type: ignore[misc]
@@ -94,7 +101,7 @@ class _RemoteAuth(AuthProtocol):  # type: ignore[misc]
             return super().fetch_token(token, allow_expired=allow_expired)
         except InvalidToken as error:
             if str(error).startswith("Keystone unavailable"):
-                raise http.HTTPServiceUnavailable("The identity service is temporarily unavailable.") from error
+                raise _away() from error
             raise
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, TaskKind, changed
+from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, changed
 from novalike.conductor.tasks.placement import Place, Spawn, explained
 from novalike.db import action_log, hosts, instances
+from novalike.network.client import BindingFailed
 from novalike.objects.states import PowerState, VmState
 from novalike.objects.tasks import BuildState
 
@@ -18,12 +19,15 @@ class Allocate(Step[BuildState]):
 
     name = "allocate"
 
-    def run(self, job: Job[BuildState]) -> Done:
+    def run(self, job: Job[BuildState]) -> Done | Retry:
         state = job.state
         assert state.host is not None
-        vifs = job.world.networks.allocate(
-            job.task.caller, job.instance, state.requested_networks or (), host=state.host, security_groups=state.security_groups,
-        )
+        try:
+            vifs = job.world.networks.allocate(
+                job.task.caller, job.instance, state.requested_networks or (), host=state.host, security_groups=state.security_groups,
+            )
+        except BindingFailed as error:
+            return BuildSpawn.elsewhere(job, str(error), details=error.details)
         job.state = changed(state, vifs=vifs)
         return Done()
 

@@ -92,13 +92,14 @@ class Spawn(Step[S]):
         if not outcome.stale and not outcome.dirty:
             job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))
         error = outcome.error or "The host refused an order which it took for an old one."
-        return self._elsewhere(job, error, details=outcome.details, retry=outcome.retry)
+        return self.elsewhere(job, error, details=outcome.details, retry=outcome.retry)
 
     def overdue(self, job: Job[S]) -> Retry:
-        return self._elsewhere(job, f"The host did not build the server within {self.wait_deadline(job)} seconds.")
+        return self.elsewhere(job, f"The host did not build the server within {self.wait_deadline(job)} seconds.")
 
     @staticmethod
-    def _elsewhere(job: Job[S], error: str, *, details: str = "", retry: bool = True) -> Retry:
+    def elsewhere(job: Job[S], error: str, *, details: str = "", retry: bool = True) -> Retry:
+        """Give up this host for another one. Raises BuildFailed when there is no other way."""
         state = job.state
         job.state = changed(
             state, attempts=state.attempts + 1, failures=(*state.failures, error),

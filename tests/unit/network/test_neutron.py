@@ -14,6 +14,7 @@ from novalike.api.http.application import CONTEXT_KEY
 from novalike.api.network.app import application
 from novalike.context import RequestContext
 from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
+from novalike.network.client import BindingFailed
 from novalike.network.local.service import LocalNetworks
 from novalike.network.neutron import NeutronClient
 from novalike.objects.network_info import RequestedNetwork
@@ -110,6 +111,31 @@ def test_freeing_nothing_frees_nothing(neutron, client) -> None:
     neutron.local.ports.create(ALICE, [{"network_id": neutron.network().id}])
     client.free(caller(), "")
     assert ("DELETE", "/ports") not in {(method, path[:6]) for method, path in neutron.sent}
+
+
+class Unbinding(Neutron):
+    """Binds nothing on the host `bad`, as a Neutron whose agent there is dead."""
+
+    def __call__(self, method: str, path: str, params: Any, body: Any) -> tuple[int, Any]:
+        status, answer = super().__call__(method, path, params, body)
+        for port in (answer or {}).get("ports", [(answer or {}).get("port")]):
+            if port and port.get("binding:host_id") == "bad":
+                port["binding:vif_type"] = "binding_failed"
+        return status, answer
+
+
+def test_a_port_which_cannot_be_bound_is_found_again_on_another_host(sqlite) -> None:
+    neutron = Unbinding(sqlite)
+    client, network, one = NeutronClient(neutron), neutron.network(), server()
+    with pytest.raises(BindingFailed, match="Binding failed for port"):
+        client.allocate(caller(), one, (wanted(network),), host="bad")
+    (failed,) = client.info(caller(), one.uuid)
+    assert failed.vif_type == "binding_failed", "looking at it is no failure"
+    (bound,) = client.allocate(caller(), one, (wanted(network),), host="good")
+    assert bound.port_id == failed.port_id
+    with pytest.raises(BindingFailed):
+        client.rebind(caller(), one, host="bad")
+    assert client.rebind(caller(), one, host="")[0].port_id == bound.port_id, "on no host at all is fine"
 
 
 def test_a_failing_neutron_is_unavailable() -> None:
