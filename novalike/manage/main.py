@@ -12,18 +12,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from novalike import conf as configuration
 from novalike.db import connections
 from novalike.exception import NovalikeError
-from novalike.manage import cell, db, host, identity, placement, scheduler, task
+from novalike.manage import cell, db, host, identity, network, placement, scheduler, task
 from novalike.manage.command import Command, Session
 from novalike.manage.output import Output
 
 COMMANDS: tuple[Command, ...] = (
     *db.COMMANDS, *cell.COMMANDS, *host.COMMANDS, *task.COMMANDS, *placement.COMMANDS, *scheduler.COMMANDS,
-    *identity.COMMANDS,
+    *identity.COMMANDS, *network.COMMANDS,
 )
 GROUPS = {
     "db": "The databases' tables.", "cell": "Where instances live.", "host": "Hypervisors.", "task": "Durable tasks.",
     "placement": "Claims, and what nobody owns.", "scheduler": "Decisions about servers, and dry runs.",
-    "identity": "Accounts of the local identity service.",
+    "identity": "Accounts of the local identity service.", "network": "Networks of the local network service.",
 }
 
 
