@@ -51,7 +51,7 @@ from novalike.scheduler.manager import SchedulerManager
 from novalike.scheduler.select import select
 
 #: Placements one after the other, then by so many threads at once.
-LATENCIES, CLAIMS, THREADS = 600, 3000, 16
+LATENCIES, CLAIMS, THREADS = 600, 3000, 8
 #: Servers on each host before, and which part of the hosts changes every second.
 BEFORE, CHANGING = 10, 0.01
 ZONES = 8

@@ -1,7 +1,8 @@
-"""Finds filters, weighers and whole drivers by entry point, so that operators can add their own."""
+"""Finds filters, weighers and whole drivers by entry point, or as module:Class, so that operators can add their own."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -35,12 +36,20 @@ def load_driver(name: str, options: Options) -> Any:
 
 def _load(group: str, names: Sequence[str]) -> list[Any]:
     # A full path such as nova.scheduler.weights.ram.RAMWeigher names the class at its end.
-    short = [name.rpartition(".")[2] for name in names]
-    found = _manager(group, short)
-    for name, wanted in zip(names, short, strict=True):
+    short = {name: name.rpartition(".")[2] for name in names if ":" not in name}
+    found = _manager(group, list(short.values()))
+    for name, wanted in short.items():
         if wanted not in found:
             raise ValueError(f"There is no {group.rpartition('.')[2][:-1]} {name}; there are {', '.join(known(group))}")
-    return [found[wanted].plugin for wanted in short]
+    return [found[short[name]].plugin if name in short else _import(name) for name in names]
+
+
+def _import(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{name} cannot be loaded: {error}") from error
 
 
 def known(group: str) -> list[str]:

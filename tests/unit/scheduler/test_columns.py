@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -221,3 +223,11 @@ def test_a_column_form_goes_for_those_who_left_the_methods_alone():
     without = {one.name for one in FILTERS if not has_form(one, "reject_columns")}
     assert without - {"NUMATopologyFilter", "PciPassthroughFilter"} == {"OddHostsFilter", "HalfRamFilter"}
     assert [one.name for one in WEIGHERS if not has_form(one, "weigh_columns")] == ["NameWeigher"]
+
+
+def test_small_clouds_do_without_numpy():
+    code = (
+        "import sys; from novalike.scheduler import manager, plugins; from novalike.scheduler.options import Options; "
+        "plugins.load_filters(plugins.known(plugins.FILTERS), Options()); plugins.load_weighers(['all'], Options()); print('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()[-1] == "False"
