@@ -1,4 +1,4 @@
-"""Whatever is sent to any route: a 4xx that says what is wrong, or an honest 501; never another 5xx."""
+"""Whatever is sent to any route: a 4xx that says what is wrong, or an honest 501; never another 5xx. (Odd fields: test_fuzz.py.)"""
 
 from __future__ import annotations
 
@@ -45,22 +45,6 @@ def test_odd_bodies(app, admin, server, version):
             check(client(route.method, path, raw=json.dumps(body).encode()), (route.method, path, route.action, body))
 
 
-@pytest.mark.parametrize("version", ["2.1", "2.104"])
-def test_odd_fields(app, admin, server, version):
-    client = admin.at(version)
-    minor = int(version.partition(".")[2])
-    for route in routes(app, "POST", "PUT"):
-        if route.body is None:
-            continue
-        plain = route.body.at((2, minor))
-        for wrapper, inner in plain["properties"].items():
-            for name in inner.get("properties", ()) if isinstance(inner, dict) else ():
-                for value in ODD:
-                    filled = dict.fromkeys(inner.get("required", ()), "1") | {name: value}
-                    path = path_of(route, server if route.path.startswith("/servers") else "x")
-                    check(client(route.method, path, raw=json.dumps({wrapper: filled}).encode()), (route.method, path, {wrapper: filled}))
-
-
 def test_odd_ids(app, admin):
     client = admin.at("2.104")
     for route in routes(app, "GET", "DELETE"):
@@ -74,6 +58,6 @@ def test_odd_queries(app, admin):
         if "{" in route.path:
             continue
         for name in route.query._parameters:
-            for value in ("", "x", "-1", "9" * 25, "%F0%9F%98%80", "1&" + name + "=2", "a" * 3000):
-                for version in ("2.74", "2.104"):
-                    check(admin.at(version).get(f"{route.path}?{name}={value}"), (route.path, name, value))
+            for number, value in enumerate(("", "x", "-1", "9" * 25, "%F0%9F%98%80", "1&" + name + "=2", "a" * 3000)):
+                client = admin.at(("2.74", "2.104")[number % 2])
+                check(client.get(f"{route.path}?{name}={value}"), (route.path, name, value))
