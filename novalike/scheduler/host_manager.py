@@ -37,6 +37,8 @@ NARROW_MS, WIDE_MS, WIDE_INTERVAL = 100, 2000, 0.25
 #: In this time the stamps of all hosts are looked at, SLICE of them at a time.
 FULL_INTERVAL, SLICE = 60.0, 1000
 AGGREGATES_FOR = 1.0
+#: For so long our own clock tells how the database's went on; then that is asked again.
+CLOCK_FOR = 2.0
 #: Seconds for which what is read of all hosts together is good enough.
 IO_OPS_FOR, METRICS_FOR = 1.0, 10.0
 
@@ -204,7 +206,7 @@ class _CellView:
     def _refresh(self, aggregates: tuple[Aggregate, ...], wide: bool) -> None:
         now = self._clock.monotonic()
         wide |= now >= self._wide_at
-        if not self._time:
+        if not self._time or now - self._time_at > CLOCK_FOR:
             self._time, self._time_at = self._database.fetch(_now), now
         delta = self._database.fetch(self._read, self._newest - (WIDE_MS if wide else NARROW_MS), now)
         self._time, self._time_at = delta.time, now

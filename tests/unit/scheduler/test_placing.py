@@ -154,6 +154,14 @@ def test_a_purged_node_leaves_with_the_next_full_look(sqlite):
     assert not cloud.states()
 
 
+def test_hosts_are_up_by_the_database_s_clock_whatever_ours_does(sqlite):
+    cloud = Cloud(sqlite)
+    cloud.host("host1")
+    cloud.states()
+    cloud.clock.advance(10_000)
+    assert [state.up for state in cloud.states()] == [True]
+
+
 def test_a_new_zone_counts_at_once(sqlite):
     cloud = Cloud(sqlite, default_availability_zone="home")
     cloud.host("host1")
