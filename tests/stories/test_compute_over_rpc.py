@@ -95,7 +95,7 @@ def test_life_of_a_server(cloud):
     built = cloud.outcome(order)
     assert (built.error, built.power_state, built.root_device_name) == (None, PowerState.RUNNING, "/dev/vda")
     assert ours.uuid in cloud.consoles.console_output(CONTEXT, instance=ours)
-    assert len(cloud.consoles.console_output(CONTEXT, instance=ours, tail=2).splitlines()) == 2
+    assert len(cloud.consoles.console_output(CONTEXT, instance=ours, tail=2).split("\n")) == 2
 
     for kind, state in (("stop", 4), ("start", 1), ("reboot_soft", 1), ("reboot_hard", 1)):
         order = action(ours, kind)
