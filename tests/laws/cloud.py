@@ -59,6 +59,20 @@ ROUND = 16.0          # seconds which pass in one round of settle(): a little mo
 ROUNDS = 120          # after so many rounds every deadline has passed
 
 
+#: Configurations which no cloud uses any more, by their options: to read and check all options costs more than most stories.
+_SPARE: dict[str, list[Any]] = {}
+
+
+def _load(state_path: str, options: dict[str, Any]) -> Any:
+    """Answer a configuration for this cloud alone, until it is given back to _SPARE."""
+    spare = _SPARE.get(repr(sorted(options.items())))
+    if not spare:
+        return conf_module.load(state_path=state_path, **options)
+    conf = spare.pop()
+    conf.set_override("state_path", state_path)
+    return conf
+
+
 class Crash(SystemExit):
     """The process dies here. No handler of the code under test catches it, and a thread ends of it without a word."""
 
@@ -86,12 +100,28 @@ class Points:
             raise Crash(name)
 
 
+#: What statements are compiled to, and the dialect for which: every engine would compile them anew.
+_COMPILED: dict[Any, Any] = {}
+
+
+@functools.cache
+def _dialect() -> sa.Dialect:
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():                       # which lets it find out what it can do
+        pass
+    engine.dispose()
+    return engine.dialect
+
+
 class CrashingDatabase(Database):
     """A database whose transactions are points: before, and after the commit."""
 
     def __init__(self, url: str, points: Points) -> None:
         super().__init__(url)
         self.points = points
+        for engine in (self._writer, self._reader):
+            engine.dialect = _dialect()
+            engine.update_execution_options(compiled_cache=_COMPILED)
 
     def write(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         name = getattr(function, "__qualname__", "?")
@@ -197,7 +227,8 @@ class Host:
         self.name = name
         self.home = home
         self.hypervisor = FakeHypervisor()
-        self.conf = conf_module.load(host=name, state_path=str(home), my_ip="127.0.0.1", **options)
+        self.options = {"host": name, "my_ip": "127.0.0.1", **options}
+        self.conf = _load(str(home), self.options)
         self.generation = 0
         self.dead = False
         self.faults: list[Fault] = []            # they lie in the hypervisor: a restart does not heal it
@@ -289,7 +320,8 @@ class SimulatedCloud:
             shutil.copy(_template(), home / "cloud.db")
         self.database = CrashingDatabase(url or f"sqlite:///{home}/cloud.db", self.points)
         self.cells = Cells.single(self.database)
-        self.conf = conf_module.load(**options)
+        self.options = options
+        self.conf = _load(str(home), options)
         self.ports = Ports(self.points.hit)
         self.volumes = Volumes(point=self.points.hit)
         self.scheduler = next(iter(SchedulerManager(self.conf, self.cells, Clock()).endpoints))
@@ -309,6 +341,10 @@ class SimulatedCloud:
         for host in self.hosts.values():
             host.manager.stop()
         self.database.dispose()
+        for owner in (self, *self.hosts.values()):
+            spare = _SPARE.setdefault(repr(sorted(owner.options.items())), [])
+            if not any(conf is owner.conf for conf in spare):
+                spare.append(owner.conf)
 
     # -- the conductor
 
