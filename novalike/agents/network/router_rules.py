@@ -41,11 +41,13 @@ def _stale(router: DesiredRouter, spans: str, own: str) -> list[str]:
     """Answer what ends connections by a floating address which leads elsewhere now, or nowhere: who had it has it no more."""
     floating = [f"{outer} . {fixed}" for outer, fixed in router.floating] or ["0.0.0.0 . 0.0.0.0"]
     pairs = ", ".join(floating)
-    return [
-        f"ct status dnat ct original ip daddr . ct reply ip saddr != {{ {pairs} }} drop",
+    stale = (
+        f"ct status dnat ct original ip daddr . ct reply ip saddr != {{ {pairs} }}",
         (f'oifname "{names.OUT}*" ct status snat ct original ip saddr {{ {spans} }} ct reply ip daddr != {own} '
-         f"ct reply ip daddr . ct original ip saddr != {{ {pairs} }} drop"),
-    ]
+         f"ct reply ip daddr . ct original ip saddr != {{ {pairs} }}"),
+    )
+    # Whoever uses such a connection is told, instead of waiting: his next one finds where the address leads now.
+    return [f"{rule} {verdict}" for rule in stale for verdict in ("meta l4proto tcp reject with tcp reset", "drop")]
 
 
 def _chain(name: str, hook: str, rules: list[str]) -> str:
