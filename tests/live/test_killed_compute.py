@@ -181,7 +181,7 @@ ROWS = {
     "devices": [
         Kill("attach volume", attach_volume, 0.1, then=has_volume),
         Kill("detach volume", lambda scene: scene.remove(f"/os-volume_attachments/{scene.notes['volume']}"), 0.5, then=lost_volume),
-        Kill("attach port", attach_port, 0.15, then=has_port, waits=True),
+        Kill("attach port", attach_port, 0.06, then=has_port, waits=True),
         Kill("detach port", lambda scene: scene.remove(f"/os-interface/{scene.notes['port']}"), 0.5, then=lost_port),
     ],
     "images": [
@@ -202,10 +202,10 @@ ROWS = {
     ],
     "shelve": [
         Kill("shelve", action("shelve"), 3.0, "SHELVED_OFFLOADED", offloaded),
-        Kill("unshelve", action("unshelve"), 0.9, then=is_back),
+        Kill("unshelve", action("unshelve"), 0.5, then=is_back),
     ],
     "soft delete": [
-        Kill("soft delete", lambda scene: scene.remove(""), 1.5, "SOFT_DELETED"), Kill("restore", action("restore"), 0.6),
+        Kill("soft delete", lambda scene: scene.remove(""), 1.5, "SOFT_DELETED"), Kill("restore", action("restore"), 0.25),
     ],
 }
 
