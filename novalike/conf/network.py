@@ -50,6 +50,11 @@ OPTIONS = [
     cfg.StrOpt("local_ip", default="", help="This host's address for VXLAN. Empty: it takes no part in VXLAN networks."),
     cfg.PortOpt("vxlan_port", default=4789, help="UDP port of VXLAN."),
     cfg.StrOpt(
+        "on_demand_range", default="10.64.0.0/10",
+        help="Where a project's network made on demand (`networks: auto`) takes its subnet when there is no default subnet pool; "
+             "without a default external network it gets no router. Empty: both must be there, as Neutron demands.",
+    ),
+    cfg.StrOpt(
         "transit_range", default="100.127.0.0/16",
         help="Addresses between a network's namespace and its host, two for each network. Seen on the host only.",
     ),

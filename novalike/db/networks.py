@@ -118,6 +118,11 @@ def subnets_of(session: Session, network_ids: Iterable[str]) -> dict[str, list[N
     return found
 
 
+def cidrs(session: Session) -> list[str]:
+    """Answer the ranges of all subnets."""
+    return list(session.scalars(sa.select(SubnetRow.cidr)))
+
+
 def list_subnets(session: Session, listing: Listing) -> list[NetworkSubnet]:
     """Answer subnets a project may see: its own, and those of shared networks."""
     conditions = []

@@ -109,8 +109,8 @@ class NetworkClient(ProjectGroups, ProjectAddresses, Protocol):
     ) -> tuple[RequestedNetwork, ...]:
         """Check at accept that the caller may use these networks, ports, addresses and security groups, for `count` servers.
 
-        None means "auto": the project's only network (or none when it has none and auto may be empty before 2.37).
-        Answers ids only, networks resolved. Raises Invalid, NotFound, Conflict (port in use; several networks), OverQuota.
+        None means the project's only network, or none when it has none, as before 2.37. (ON_DEMAND,) means the only one, or one
+        which `allocate` makes: then it is answered as it is. Else answers ids only, networks resolved. Raises Invalid, NotFound, Conflict (port in use; several networks), OverQuota.
         """
         ...
 

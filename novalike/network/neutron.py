@@ -21,7 +21,7 @@ from novalike.network.client import BindingFailed
 from novalike.network.neutron_addresses import NeutronAddresses
 from novalike.network.neutron_groups import NeutronGroups
 from novalike.objects.instance import Instance
-from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
+from novalike.objects.network_info import ON_DEMAND, FixedIp, RequestedNetwork, Subnet, Vif
 from novalike.objects.tasks import Caller
 
 Params = Mapping[str, Any]
@@ -29,6 +29,7 @@ Params = Mapping[str, Any]
 Send = Callable[[str, str, Params, Any], tuple[int, Any]]
 _OWNED, _NIC, _TAG = "novalike_owned", "novalike_nic", "novalike_tag"
 _OURS = (_OWNED, _NIC, _TAG)
+_TOPOLOGY = "/auto-allocated-topology"
 _NO_GROUPS = "Network requires port_security_enabled and subnet associated in order to apply security groups."
 _FAMILIES = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
 
@@ -72,9 +73,11 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
         project_id = ctxt.project_id or ""
         named = tuple(name for name in security_groups if name != "default")
         self._groups(project_id, named)
-        if requested is None:
+        if requested is None or requested == (ON_DEMAND,):
             only = self._only_network(project_id)
-            resolved: tuple[RequestedNetwork, ...] = () if only is None else (RequestedNetwork(network_id=only["id"]),)
+            if only is None and requested:
+                self._check_on_demand(project_id)
+            resolved: tuple[RequestedNetwork, ...] = requested or () if only is None else (RequestedNetwork(network_id=only["id"]),)
         else:
             resolved = tuple(self._check(ctxt, wanted, count, bool(named)) for wanted in requested)
         given = [wanted.port_id for wanted in resolved if wanted.port_id]
@@ -83,11 +86,20 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
         self._check_quota(project_id, count * sum(1 for wanted in resolved if not wanted.port_id))
         return resolved
 
+    def _check_on_demand(self, project_id: str) -> None:
+        try:
+            self._request("GET", f"{_TOPOLOGY}/{project_id}", params={"fields": "dry-run"})
+        except (Conflict, NotFound, Invalid) as error:
+            raise Invalid(f"Unable to automatically allocate a network for project {project_id}", details=str(error)) from error
+
     def allocate(
         self, caller: Caller, instance: Instance, requested: tuple[RequestedNetwork, ...], *, host: str,
         security_groups: tuple[str, ...] = (),
     ) -> tuple[Vif, ...]:
         """See NetworkClient. Ports made before a failure stay: the next call finds them, or `free` removes them."""
+        if requested == (ON_DEMAND,):
+            made_now = self._request("GET", f"{_TOPOLOGY}/{caller.project_id}")["auto_allocated_topology"]
+            requested = (RequestedNetwork(network_id=made_now["id"]),)
         existing = self._list("ports", device_id=instance.uuid)
         made = {(port.get("binding:profile") or {}).get(_NIC): port for port in existing if _is_owned(port)}
         brought = {port["id"]: port for port in existing if not _is_owned(port)}

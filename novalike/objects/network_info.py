@@ -64,3 +64,8 @@ class RequestedNetwork:
     port_id: str | None = None
     fixed_ip: str | None = None
     tag: str | None = None
+
+
+#: The project's own network, which is made on demand when the first server needs it: what `networks: "auto"` asks for where the
+#: project has none.
+ON_DEMAND = RequestedNetwork(network_id="auto")

@@ -13,6 +13,7 @@ from novalike.db.cells import Cells
 from novalike.db.engine import Database
 from novalike.exception import Invalid, NotFound, Unavailable
 from novalike.objects.network import SecurityGroup
+from novalike.objects.network_info import ON_DEMAND
 from novalike.policy import Enforcer
 from tests.fakes.addresses import FakeAddresses
 from tests.fakes.images import FakeImages
@@ -79,7 +80,7 @@ class FakeNetworks(FakeGroups, FakeAddresses):
         for network in requested or ():
             if network.network_id and self.owners.get(network.network_id, "") not in {None, ctxt.project_id}:
                 raise Invalid(f"Network {network.network_id} could not be found.")
-        return requested if requested is not None else ()
+        return requested if requested not in {None, (ON_DEMAND,)} else ()
 
     def add_security_group(self, caller: Any, instance_uuid: str, group: str) -> None:
         if group not in self.groups:

@@ -14,7 +14,7 @@ from novalike.api.operations import once
 from novalike.api.operations.create import CreateServers
 from novalike.api.operations.disks import RequestedDisk
 from novalike.exception import Invalid
-from novalike.objects.network_info import RequestedNetwork
+from novalike.objects.network_info import ON_DEMAND, RequestedNetwork
 from novalike.objects.secret import Secret
 
 _CREATE = "os_compute_api:servers:create"
@@ -34,7 +34,7 @@ def requested(request: Request) -> CreateServers:
     if body.get("trusted_image_certificates"):
         request.authorize(f"{_CREATE}:trusted_certs")
     networks = _networks(body)
-    if networks:
+    if networks and networks != (ON_DEMAND,):
         request.authorize(f"{_CREATE}:attach_network")
     minimum, maximum = _counts(body, networks)
     disks = _disks(body)
@@ -92,9 +92,11 @@ def _image_id(body: Mapping[str, Any], disks: tuple[RequestedDisk, ...]) -> str:
 
 
 def _networks(body: Mapping[str, Any]) -> tuple[RequestedNetwork, ...] | None:
-    given = body.get("networks", "auto")
-    if given == "auto":
+    given = body.get("networks")
+    if given is None:
         return None
+    if given == "auto":
+        return (ON_DEMAND,)
     if given == "none":
         return ()
     found = []

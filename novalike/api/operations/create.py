@@ -50,7 +50,7 @@ LOG = logging.getLogger(__name__)
 class CreateServers:
     """What a user asks for, in no dialect; rights to ask for it (forced hosts ...) were checked before.
 
-    `networks` None is "auto", () is none. `files` are (path, base64 content). `admin_password` None: one is made.
+    `networks` None is any (or none, where the project has none), (ON_DEMAND,) is "auto", () is none. `files` are (path, base64 content). `admin_password` None: one is made.
     """
 
     name: str

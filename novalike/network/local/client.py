@@ -12,15 +12,17 @@ from novalike.context import RequestContext
 from novalike.db import networks, ports, security_groups
 from novalike.db.network_listing import Listing
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota
+from novalike.network.errors import AutoAllocationFailure
 from novalike.network.local import floating_ips, groups, memberships, ranges, vifs
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.ports import make
 from novalike.network.local.proxied_addresses import ProxiedAddresses
 from novalike.network.local.proxied_groups import ProxiedGroups
 from novalike.network.local.store import Change, Store, own, visible_network, visible_port
+from novalike.network.local.topology import AutoTopology
 from novalike.objects.instance import Instance
 from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
-from novalike.objects.network_info import RequestedNetwork, Vif
+from novalike.objects.network_info import ON_DEMAND, RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
 #: How many networks are looked at to find out whether there is exactly one.
@@ -30,8 +32,9 @@ _ENOUGH = 50
 class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
     """Implements network.client.NetworkClient."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, topology: AutoTopology) -> None:
         self._store = store
+        self._topology = topology
 
     def validate(
         self, ctxt: RequestContext, requested: tuple[RequestedNetwork, ...] | None, *, count: int,
@@ -45,9 +48,11 @@ class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
         groups_wanted: tuple[str, ...],
     ) -> tuple[RequestedNetwork, ...]:
         _find_groups(session, ctxt.project_id or "", groups_wanted)
-        if requested is None:
+        if requested is None or requested == (ON_DEMAND,):
             only = _only_network(session, ctxt)
-            resolved: tuple[RequestedNetwork, ...] = () if only is None else (RequestedNetwork(network_id=only.id),)
+            if only is None and requested:
+                self._check_on_demand(session, ctxt)
+            resolved: tuple[RequestedNetwork, ...] = requested or () if only is None else (RequestedNetwork(network_id=only.id),)
         else:
             resolved = tuple(_check(session, ctxt, wanted, count) for wanted in requested)
         given = [wanted.port_id for wanted in resolved if wanted.port_id]
@@ -62,11 +67,20 @@ class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
             raise OverQuota("Maximum number of ports exceeded", overs=("port",))
         return resolved
 
+    def _check_on_demand(self, session: Session, ctxt: RequestContext) -> None:
+        try:
+            self._topology.needed(session)
+        except AutoAllocationFailure as error:
+            raise Invalid(f"Unable to automatically allocate a network for project {ctxt.project_id}", details=str(error)) from error
+
     def allocate(
         self, caller: Caller, instance: Instance, requested: tuple[RequestedNetwork, ...], *, host: str,
         security_groups: tuple[str, ...] = (),
     ) -> tuple[Vif, ...]:
-        """See NetworkClient. One transaction; the host's agent is rung after it."""
+        """See NetworkClient. One transaction (but for a network on demand); the host's agent is rung after it."""
+        if requested == (ON_DEMAND,):
+            owner = RequestContext(user_id=caller.user_id, project_id=caller.project_id, request_id=caller.request_id)
+            requested = (RequestedNetwork(network_id=self._topology.ensure(owner, caller.project_id)),)
         return self._store.change(self._allocate, caller, instance, requested, host, security_groups)
 
     def _allocate(

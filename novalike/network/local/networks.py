@@ -29,9 +29,10 @@ class Networks:
 
     def create(self, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[Network]:
         """Make networks, all or none. Keys are the fields of objects.Network. Raises OverQuota, Forbidden, InvalidInput."""
-        return self._store.change(self._create, ctxt, given)
+        return self._store.change(self.create_in, ctxt, given)
 
-    def _create(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[Network]:
+    def create_in(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[Network]:
+        """The same, as a part of a larger change."""
         return [networks.get(change.session, self._make(change, ctxt, values)) for values in given]
 
     def _make(self, change: Change, ctxt: RequestContext, values: dict[str, Any]) -> str:

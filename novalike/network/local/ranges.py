@@ -51,6 +51,17 @@ def overlapping(candidate: IpNetwork, others: Iterable[str]) -> str | None:
     ), None)
 
 
+def first_free(span: IpNetwork, length: int, others: Iterable[str]) -> IpNetwork | None:
+    """Answer the first part of a range with that prefix length which overlaps none of the CIDRs; None when all do."""
+    size, candidate, last = 1 << (span.max_prefixlen - length), int(span.network_address), int(span.broadcast_address)
+    parsed = (ipaddress.ip_network(cidr) for cidr in others)
+    taken = sorted((int(one.network_address), int(one.broadcast_address)) for one in parsed if one.version == span.version)
+    for low, high in taken:
+        if high >= candidate and low < candidate + size:
+            candidate = (high // size + 1) * size
+    return None if candidate + size - 1 > last else ipaddress.ip_network((candidate, length))
+
+
 def first(subnet: IpNetwork) -> str:
     """Answer the gateway a subnet gets when none is named: its first address."""
     return str(subnet.network_address + (0 if subnet.num_addresses <= 2 else 1))

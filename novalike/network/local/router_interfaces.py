@@ -40,9 +40,10 @@ class RouterInterfaces:
         (no gateway; overlapping ranges; both or neither named), IpAddressAlreadyAllocated."""
         if (subnet_id is None) == (port_id is None):
             raise errors.BadRequest(_RESOURCE, "Either subnet_id or port_id must be specified" if subnet_id is None else "Cannot specify both subnet-id and port-id")
-        return self._store.change(self._add, ctxt, router_id, subnet_id, port_id)
+        return self._store.change(self.add_in, ctxt, router_id, subnet_id, port_id)
 
-    def _add(self, change: Change, ctxt: RequestContext, router_id: str, subnet_id: str | None, port_id: str | None) -> Interface:
+    def add_in(self, change: Change, ctxt: RequestContext, router_id: str, subnet_id: str | None, port_id: str | None) -> Interface:
+        """The same, as a part of a larger change; exactly one of subnet and port is named."""
         session = change.session
         router = visible_router(session, ctxt, router_id, lock=True)
         port = self._of_subnet(change, ctxt, router, subnet_id) if subnet_id else _of_port(change, ctxt, router, port_id or "")

@@ -36,9 +36,10 @@ class Routers:
         """Make routers, all or none. Keys are the fields of objects.Router, and `gateway`. Raises OverQuota, Forbidden,
         BadRequest, NetworkNotFound."""
         hosts = self._store.agents()
-        return self._store.change(self._create, ctxt, given, hosts)
+        return self._store.change(self.create_in, ctxt, given, hosts)
 
-    def _create(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]], hosts: list[str]) -> list[Router]:
+    def create_in(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]], hosts: list[str]) -> list[Router]:
+        """The same, as a part of a larger change."""
         return [self._make(change, ctxt, dict(values), hosts) for values in given]
 
     def _make(self, change: Change, ctxt: RequestContext, values: dict[str, Any], hosts: list[str]) -> Router:

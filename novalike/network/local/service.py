@@ -49,7 +49,7 @@ class LocalNetworks:
         self.tags = Tags(store)
         self.security_groups = SecurityGroups(store)
         self.quotas = Quotas(store)
-        self.client = LocalNetworkClient(store)
+        self.client = LocalNetworkClient(store, self.topology)
 
 
 class Quotas:

@@ -31,9 +31,10 @@ class Subnets:
     def create(self, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[NetworkSubnet]:
         """Make subnets, all or none. Keys are the fields of objects.NetworkSubnet; a missing `gateway_ip` means the first
         address, None means none. Raises OverQuota, Forbidden, NetworkNotFound and the errors of network.errors."""
-        return self._store.change(self._create, ctxt, given)
+        return self._store.change(self.create_in, ctxt, given)
 
-    def _create(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[NetworkSubnet]:
+    def create_in(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[NetworkSubnet]:
+        """The same, as a part of a larger change."""
         return [networks.get_subnet(change.session, self._make(change, ctxt, dict(values))) for values in given]
 
     def _make(self, change: Change, ctxt: RequestContext, values: dict[str, Any]) -> str:

@@ -260,7 +260,8 @@ def test_addresses_in_use_are_counted(member, admin, inner) -> None:
     assert member.get("/network-ip-availabilities").status == 403
 
 
-def test_a_project_gets_its_network_on_demand(agent, member, admin, external) -> None:
+def test_a_project_gets_its_network_on_demand(agent, services, member, admin, external) -> None:
+    services.conf.set_override("on_demand_range", "", group="network")
     project = member.make("network", name="x")["project_id"]
     path = f"/auto-allocated-topology/{project}"
     assert fault(member.get(f"{path}?fields=dry-run")) == (409, "AutoAllocationFailure")
@@ -274,6 +275,18 @@ def test_a_project_gets_its_network_on_demand(agent, member, admin, external) ->
     assert fault(member.delete(path)) == (409, "NetworkInUse")
     member.delete(f"/ports/{port['id']}")
     assert member.delete(path).status == 204
+    assert member.get("/routers").json["routers"] == []
+
+
+def test_a_network_on_demand_where_nothing_is_prepared(services, member, admin) -> None:
+    project = member.make("network", name="x")["project_id"]
+    admin.make("subnet", network_id=admin.make("network")["id"], cidr="10.64.0.64/27", ip_version=4)
+    path = f"/auto-allocated-topology/{project}"
+    made = [member.get(path).json["auto_allocated_topology"]["id"] for _ in range(2)]
+    assert made[0] == made[1]
+    assert [s["cidr"] for s in member.get(f"/subnets?network_id={made[0]}").json["subnets"]] == ["10.64.0.0/26"]
+    other = admin.get("/auto-allocated-topology/another").json["auto_allocated_topology"]["id"]
+    assert [s["cidr"] for s in admin.get(f"/subnets?network_id={other}").json["subnets"]] == ["10.64.0.128/26"]
     assert member.get("/routers").json["routers"] == []
 
 

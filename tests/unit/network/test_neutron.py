@@ -17,7 +17,7 @@ from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from novalike.network.client import BindingFailed
 from novalike.network.local.service import LocalNetworks
 from novalike.network.neutron import NeutronClient
-from novalike.objects.network_info import RequestedNetwork
+from novalike.objects.network_info import ON_DEMAND, RequestedNetwork
 from tests.fakes import services as fakes
 from tests.unit.network.local.conftest import ADMIN, ALICE, BOB, caller, server
 
@@ -82,6 +82,15 @@ def test_what_the_caller_may_not_use_is_refused(neutron, client) -> None:
     neutron.network()
     with pytest.raises(Conflict):
         client.validate(ALICE, None, count=1)
+
+
+def test_a_network_on_demand(neutron, client) -> None:
+    assert client.validate(ALICE, (ON_DEMAND,), count=1) == (ON_DEMAND,)
+    vif = client.allocate(caller(), server(), (ON_DEMAND,), host="h1")[0]
+    assert neutron.local.networks.get(ADMIN, vif.network_id).project_id == ALICE.project_id
+    neutron.local.conf.set_override("on_demand_range", "", group="network")
+    with pytest.raises(Invalid, match="Unable to automatically allocate"):
+        client.validate(BOB, (ON_DEMAND,), count=1)
 
 
 def test_ports_are_made_found_again_and_freed(neutron, client) -> None:

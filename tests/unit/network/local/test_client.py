@@ -10,7 +10,7 @@ from novalike.db.engine import Database
 from novalike.db.network_listing import Listing
 from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from novalike.network.local import desired
-from novalike.objects.network_info import RequestedNetwork
+from novalike.objects.network_info import ON_DEMAND, RequestedNetwork
 from tests.unit.network.local.conftest import ADMIN, ALICE, BOB, Cloud, caller, server
 
 
@@ -29,6 +29,26 @@ def test_auto_is_the_only_network_there_is(cloud: Cloud) -> None:
     cloud.service.networks.update(ADMIN, shared.id, {"is_default": True})
     assert cloud.client.validate(ALICE, None, count=1) == (wanted(shared),)
     assert cloud.client.validate(ALICE, (wanted(own),), count=1) == (wanted(own),)
+
+
+def test_a_network_is_made_on_demand_once_however_many_servers_need_it(cloud: Cloud) -> None:
+    assert cloud.client.validate(ALICE, (ON_DEMAND,), count=3) == (ON_DEMAND,)
+    found: list[str] = []
+
+    def build() -> None:
+        found.append(cloud.client.allocate(caller(), server(), (ON_DEMAND,), host="h1")[0].network_id)
+
+    together = [threading.Thread(target=build) for _ in range(3)]
+    for thread in together:
+        thread.start()
+    for thread in together:
+        thread.join()
+    assert len(found) == 3
+    assert len(set(found)) == 1
+    assert cloud.client.validate(ALICE, (ON_DEMAND,), count=1) == (RequestedNetwork(network_id=found[0]),)
+    cloud.service.conf.set_override("on_demand_range", "", group="network")
+    with pytest.raises(Invalid, match="Unable to automatically allocate a network"):
+        cloud.client.validate(BOB, (ON_DEMAND,), count=1)
 
 
 def test_what_the_caller_may_not_use_is_refused_at_accept(cloud: Cloud) -> None:
