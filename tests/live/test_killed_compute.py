@@ -126,6 +126,19 @@ def lost_port(scene: Scene) -> None:
     assert scene.cloud.admin.network.find_port(scene.notes["port"]) is None
 
 
+def shadow(scene: Scene) -> str:
+    return scene.guest.run("grep ^root: /etc/shadow")
+
+
+def change_password(scene: Scene) -> None:
+    scene.notes["shadow"] = shadow(scene)
+    scene.post("/action", {"changePassword": {"adminPass": "Xq7-new-password"}})
+
+
+def has_password(scene: Scene) -> None:
+    assert shadow(scene) != scene.notes["shadow"]
+
+
 def has_image(name: str) -> Act:
     def look(scene: Scene) -> None:
         [image] = images(scene)
@@ -184,6 +197,7 @@ ROWS = {
         Kill("attach port", attach_port, 0.06, then=has_port, waits=True),
         Kill("detach port", lambda scene: scene.remove(f"/os-interface/{scene.notes['port']}"), 0.5, then=lost_port),
     ],
+    "password": [Kill("password", change_password, 0.06, then=has_password)],
     "images": [
         Kill("snapshot", action("createImage", {"name": "snap"}), 1.5, then=has_image("snap")),
         Kill("backup", action("createBackup", {"name": "daily", "backup_type": "daily", "rotation": 1}), 0.4, then=has_image("daily")),
@@ -218,7 +232,9 @@ def cloud(guest):
 
 @pytest.fixture(scope="module")
 def world(cloud, guest, tmp_path_factory):
-    yield from worlds(cloud, guest, tmp_path_factory.mktemp("key"))
+    for made in worlds(cloud, guest, tmp_path_factory.mktemp("key")):
+        made.cloud.admin.image.update_image(made.root, hw_qemu_guest_agent="yes")
+        yield made
 
 
 @pytest.fixture(scope="module")
