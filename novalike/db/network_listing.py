@@ -43,6 +43,8 @@ def fetch(session: Session, model: Any, listing: Listing, *conditions: sa.Column
     query = sa.select(table).where(*conditions)
     for name, values in listing.filters.items():
         query = query.where(matches(table.c[name], values))
+    if listing.tags and "tags" not in table.c:
+        raise Invalid("What is listed has no tags to filter by.")
     for how, words in listing.tags:
         query = query.where(_tagged(table.c.tags, how, words))
     keys: list[paging.Key] = []

@@ -118,8 +118,8 @@ class Collection:
             project_id=scope(request.context), filters=filters, sort=tuple(sort), marker=request.param("marker"),
             limit=min(limit, MAX_LIMIT) if limit else MAX_LIMIT,
             tags=tuple(
-                (how, tuple(word for value in request.params_given[name] for word in value.split(",") if word))
-                for name, how in _TAGS.items() if name in request.params_given
+                (how, words) for name, how in _TAGS.items()
+                if (words := tuple(word for value in request.params_given.get(name, ()) for word in value.split(",") if word))
             ),
             reverse=flag(request.param("page_reverse", "")),
         )

@@ -250,6 +250,7 @@ def test_tags_are_put_on_and_found_by(member, stranger) -> None:
     assert member.delete(f"/networks/{ids['b']}/tags/red").status == 204
     assert member.delete(f"/networks/{ids['a']}/tags").status == 204
     assert found("tags=red") == ""
+    assert found("tags=") == found("tags-any=,") == found("")
 
 
 def test_addresses_in_use_are_counted(member, admin, inner) -> None:
