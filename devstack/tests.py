@@ -38,6 +38,9 @@ def main(arguments: list[str]) -> int:
         for number, log in enumerate(logs, 1):
             print(f"\n----- process {number} of {len(logs)} -----")
             print(log.read_text(errors="replace").strip(), flush=True)
+            process = running[number - 1]
+            if process.returncode:
+                print(f"It ended with {process.returncode}, with {_last(process.pid, folder / 'taken')}.", flush=True)
         return next((process.returncode for process in running if process.returncode), 0)
 
 
@@ -47,6 +50,12 @@ def _start(arguments: list[str], log: Path, taken: Path) -> subprocess.Popen[byt
             [sys.executable, "-m", "pytest", "-p", "tests.sharing", *arguments], stdout=output, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, env={**os.environ, "NOVALIKE_TESTS_TAKEN": str(taken)},
         )
+
+
+def _last(pid: int, taken: Path) -> str:
+    """Name the last file of tests which a process took: one which a hanging test killed cannot."""
+    theirs = [one for one in taken.iterdir() if one.read_text().startswith(f"{pid} ")]
+    return max(theirs, key=lambda one: one.stat().st_mtime).read_text().partition(" ")[2] if theirs else "no test"
 
 
 def _watch(running: list[subprocess.Popen[bytes]], taken: Path) -> None:

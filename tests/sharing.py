@@ -39,7 +39,8 @@ def pytest_runtestloop(session: Any) -> bool | None:
 def _taken(items: list[Any], folder: Path) -> Iterator[Any]:
     for path, tests in groupby(items, key=lambda item: item.path):
         try:
-            (folder / "_".join(path.parts[1:])).open("x").close()
+            with (folder / "_".join(path.parts[1:])).open("x") as taken:
+                taken.write(f"{os.getpid()} {path}")
         except FileExistsError:
             continue
         yield from tests

@@ -119,7 +119,7 @@ class CrashingDatabase(Database):
     def __init__(self, url: str, points: Points) -> None:
         super().__init__(url)
         self.points = points
-        for engine in (self._writer, self._reader):
+        for engine in (self._writer, self._reader) if url.startswith("sqlite") else ():
             engine.dialect = _dialect()
             engine.update_execution_options(compiled_cache=_COMPILED)
 
