@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 
 import pytest
@@ -41,6 +42,8 @@ def test_a_running_step_of_a_task_has_a_begin_and_no_end(member, admin, sqlite, 
     assert (now["event"], now["finish_time"], now["result"], now["host"]) == ("compute_rebuild_instance", None, None, "host-1")
     assert now["start_time"]
     assert "host" not in events(member, server)[0], "the host is for administrators"
+    said = member.get(f"/servers/{server.uuid}").headers["X-Novalike-Task"]
+    assert re.fullmatch(r"rebuild; step=spawn; undoing=false; since=(\S+Z); deadline=(\S+Z)", said), said
 
 
 def test_a_step_which_is_undone_says_why(admin, sqlite, server):

@@ -19,13 +19,16 @@ from novalike.api.operations import zones
 from novalike.api.operations.create import Creator
 from novalike.api.operations.servers import Servers
 from novalike.api.services import ApiServices
-from novalike.db import hosts, instance_lists, server_groups
+from novalike.db import hosts, instance_lists, server_groups, tasks
 from novalike.db.instance_lists import ServerRecord
 from novalike.exception import Conflict, NotFound
 from novalike.objects.instance import Instance
+from novalike.objects.tasks import Task
 
 _BASE = "os_compute_api:servers"
 _COMPUTE = "novalike-compute"
+#: On a server at which a durable task works: what it is, its step, and since and until when that may run.
+TASK_HEADER = "X-Novalike-Task"
 
 
 class _Servers:
@@ -72,10 +75,15 @@ class _Servers:
         found = hosts.services_on(session, names, _COMPUTE, down_after=self._services.conf.service_down_time)
         return {service.host: views.host_status(service) for service in found}
 
-    def show(self, request: Request) -> dict[str, Any]:
-        return {"server": self._shown(request, request.path_args["id"], views.ServerView(request))}
+    def show(self, request: Request) -> Response:
+        shown, task = self._shown(request, request.path_args["id"], views.ServerView(request))
+        response = Response(content_type="application/json", charset=None, body=orjson.dumps({"server": shown}))
+        if task is not None:
+            response.headers[TASK_HEADER] = views.task(task)
+        return response
 
-    def _shown(self, request: Request, uuid: str, view: views.ServerView) -> dict[str, Any]:
+    def _shown(self, request: Request, uuid: str, view: views.ServerView) -> tuple[dict[str, Any], Task | None]:
+        """Answer a server, and the durable task which works on it."""
         context = request.context
         if not 0 < len(uuid) <= 36:
             raise NotFound(f"Instance {uuid[:255]} could not be found.")
@@ -84,13 +92,14 @@ class _Servers:
             if found is None:
                 raise NotFound(f"Instance {uuid} could not be found.")
             record, volumes = found
+            task = tasks.of_instance(session, uuid) if record.task_state is not None else None
             statuses = self._statuses(session, {record.host}) if record.host and views.wants_host_status(request) else {}
         shown = view.render(record, volumes={uuid: volumes}, statuses=statuses)
         # A server remembers the group it was made for; whether that is still there, only the group tells.
         shared = self._services.cells.shared
         if shown.get("server_groups") and shared.fetch(server_groups.find, shown["server_groups"][0]) is None:
             shown["server_groups"] = []
-        return shown
+        return shown, task
 
     def create(self, request: Request) -> Response:
         wanted = requested(request)
@@ -126,7 +135,7 @@ class _Servers:
         if "pinned_availability_zone" in body:
             changes["requested_zone"] = self._pinned(before, body["pinned_availability_zone"])
         self._servers.change(request.context, uuid, lambda _: changes)
-        return {"server": self._shown(request, uuid, views.ServerView(request, updated=True))}
+        return {"server": self._shown(request, uuid, views.ServerView(request, updated=True))[0]}
 
     def _pinned(self, instance: Instance, zone: str | None) -> str | None:
         if zone is not None:

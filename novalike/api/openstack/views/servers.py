@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from novalike.api.http.versions import Version, within
 from novalike.api.openstack.links import bookmark, links
 from novalike.db.instance_lists import ServerRecord
 from novalike.objects import states
+from novalike.objects.tasks import Task
 
 #: First version of keys which not every version has.
 _SINCE: dict[str, str] = {
@@ -213,3 +214,11 @@ class ServerView:
 
 def _long(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="microseconds")
+
+
+def task(running: Task) -> str:
+    """Answer what a header says of a running task."""
+    since, deadline = (
+        datetime.fromtimestamp(stamp / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for stamp in (running.step_since, running.deadline)
+    )
+    return f"{running.kind}; step={running.step or 'begin'}; undoing={str(running.undoing).lower()}; since={since}; deadline={deadline}"
