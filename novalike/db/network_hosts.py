@@ -8,10 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from novalike.db import upsert
-from novalike.db.models.networks import NetworkHostChangeRow, NetworkHostRow, PortRow
+from novalike.db.models.networks import NetworkHostChangeRow, NetworkHostRow, NetworkRow, PortRow
+from novalike.db.models.routers import RouterRow
 
 _HOSTS = NetworkHostRow.__table__
 _CHANGES = NetworkHostChangeRow.__table__
+#: How many of a host's last revisions may be news to it.
+_RECENT = 100
 
 
 def touch(session: Session, changed: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -72,7 +75,13 @@ def networks_on(session: Session, host: str) -> list[str]:
     return sorted(session.scalars(sa.select(PortRow.network_id).where(PortRow.host == host).distinct()))
 
 
-def forget(session: Session, network_id: str) -> None:
-    """Remove what is kept about a network that is deleted; it must have had no ports for a while, or hosts keep it until
-    their next full fetch."""
-    session.execute(sa.delete(NetworkHostChangeRow).where(NetworkHostChangeRow.network_id == network_id))
+def forget(session: Session) -> None:
+    """Remove what is kept about networks and routers which are no more, once so much has happened on a host since that it knows:
+    a host that was told nothing would keep them until it looks at everything, and a new network of the same range would clash."""
+    newest = sa.select(_HOSTS.c.revision).where(_HOSTS.c.host == _CHANGES.c.host).scalar_subquery()
+    old = session.execute(sa.select(_CHANGES.c.host, _CHANGES.c.network_id).where(
+        _CHANGES.c.revision < newest - _RECENT, _CHANGES.c.network_id.not_in(sa.select(NetworkRow.id)),
+        _CHANGES.c.network_id.not_in(sa.select(RouterRow.id)),
+    ).limit(1000)).all()                         # looked up first: deleting by condition would lock all rows
+    for host, network_id in old:
+        session.execute(sa.delete(NetworkHostChangeRow).where(_CHANGES.c.host == host, _CHANGES.c.network_id == network_id))

@@ -138,5 +138,5 @@ class Networks:
         ports.delete(session, [port.id for port in remaining])
         for subnet_id in network.subnet_ids:
             networks.delete_subnet(session, subnet_id)
-        network_hosts.forget(session, network_id)
+        network_hosts.forget(session)
         networks.delete(session, network_id)

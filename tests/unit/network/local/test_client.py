@@ -190,3 +190,22 @@ def test_one_more_port_leaves_the_others_alone(cloud: Cloud) -> None:
     cloud.client.free_port(caller(), server().uuid, vif.port_id)     # not that server's
     assert [found.port_id for found in cloud.client.info(caller(), one.uuid)] == [vif.port_id]
     assert cloud.service.ports.get(ALICE, brought.id).device_id == ""
+
+
+def test_a_host_hears_of_a_network_which_is_deleted_at_once(cloud: Cloud) -> None:
+    first, one = cloud.network(), server()
+    cloud.client.allocate(caller(), one, (wanted(first),), host="h1")
+    known = desired.fetch(cloud.database, "h1", 0).revision
+    cloud.client.free(caller(), one.uuid)
+    cloud.service.networks.delete(ALICE, first.id)
+    second = cloud.network()
+    cloud.client.allocate(caller(), server(), (wanted(second),), host="h1")
+    told = desired.fetch(cloud.database, "h1", known)
+    assert [network.id for network in told.networks] == [second.id]
+    assert told.gone == (first.id,)
+    for _ in range(60):                          # long ago for this host, at last
+        other = server()
+        cloud.client.allocate(caller(), other, (wanted(second),), host="h1")
+        cloud.client.free(caller(), other.uuid)
+    cloud.service.networks.delete(ALICE, cloud.network(cidr="10.9.0.0/24").id)
+    assert first.id not in desired.fetch(cloud.database, "h1", 1).gone
