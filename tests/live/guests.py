@@ -79,7 +79,7 @@ class Guest:
 
 
 def worlds(cloud: Cloud, guest: GuestImage, folder: Path) -> Iterator[World]:
-    """Make images, flavor, network and key; afterwards every server goes and nothing may be left."""
+    """Make images, flavor, network and key; afterwards every server goes, nothing may be left, and others may do the same there."""
     sdk = cloud.admin
     key = folder / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -89,12 +89,14 @@ def worlds(cloud: Cloud, guest: GuestImage, folder: Path) -> Iterator[World]:
     network = sdk.network.create_network(name="guests")
     sdk.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.66.0.0/24")
 
+    images: list[str] = []
+
     def image(name: str, file: Path, kind: str, **properties) -> str:
         container = kind if kind in ("aki", "ari", "ami") else "bare"
-        made = sdk.image.create_image(
+        images.append(sdk.image.create_image(
             name, data=file.read_bytes(), disk_format=kind, container_format=container, **properties,
-        )
-        return made.id
+        ).id)
+        return images[-1]
     kernel, ramdisk = image("kernel", guest.kernel, "aki"), image("ramdisk", guest.ramdisk, "ari")
     yield World(
         cloud, flavor.id, network.id, image("disk", guest.disk, "qcow2"), kernel, ramdisk,
@@ -103,3 +105,11 @@ def worlds(cloud: Cloud, guest: GuestImage, folder: Path) -> Iterator[World]:
     for server in sdk.compute.servers(details=False):
         sdk.compute.delete_server(server.id)
     cloud.nothing_left()
+    for port in sdk.network.ports(network_id=network.id):
+        if not port.device_owner.startswith("network:"):
+            sdk.network.delete_port(port.id)
+    sdk.network.delete_network(network.id)
+    sdk.compute.delete_flavor(flavor.id)
+    sdk.compute.delete_keypair("guests")
+    for one in images:
+        sdk.image.delete_image(one)

@@ -139,6 +139,8 @@ def test_groups_let_pass_what_their_rules_say_and_flows_outlive_rules_and_agents
             far.close()
         while (other_far := second.accept()[0]).getpeername() != other.getsockname():
             other_far.close()
+        stack.enter_context(far)
+        stack.enter_context(other_far)
         group(lab, WEB, tcp(81, group=CLIENTS), *ALL_OUT)
         lab.members[CLIENTS] = DesiredMembers(id=CLIENTS, revision=3)
         settle(lab)
