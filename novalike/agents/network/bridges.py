@@ -170,6 +170,12 @@ class Bridges:
             if route.get("dev") == outer and route.get("gateway") and route["dst"] not in wanted:
                 links.change([f"route del {route['dst']} dev {outer}"])
 
+    @staticmethod
+    def unroute(network_id: str) -> None:
+        """Take the host's own way to a network's guests away. Raises NovalikeError."""
+        outer = f"{names.OUTER}{names.short(network_id)}"
+        links.change([f"route del {route['dst']} dev {outer}" for route in links.routes() if route.get("dev") == outer and route.get("gateway")])
+
     def _tunnel(self, network: DesiredNetwork) -> None:
         """A VXLAN port in the bridge, which floods to every other host with ports in the network."""
         tunnel = f"{names.TUNNEL}{names.short(network.id)}"

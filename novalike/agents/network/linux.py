@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Callable, Collection
 
@@ -124,12 +125,22 @@ class LinuxHost:
             if not self._made:
                 self._outside.ensure_host()
             self._made.pop(network.id, None)
+            self._make_way(network)
             fresh = self._bridges.ensure(network)
             self._firewall.track(network.bridge)
             self._outside.ensure_namespace(network, namespace)
         self._dhcp.ensure(network, namespace, restart=fresh)
         self._metadata.ensure(network.id, namespace, reopen=fresh)
         self._made[network.id] = frame(network)
+
+    def _make_way(self, network: DesiredNetwork) -> None:
+        """Give up the host's routes to networks which only linger, where they lead to addresses of this one."""
+        ranges = [ipaddress.ip_network(subnet.cidr) for subnet in network.subnets]
+        for other_id in self._unused.keys() & self._made.keys():
+            others = [ipaddress.ip_network(subnet.cidr) for subnet in self._made[other_id].subnets]
+            if any(one.version == other.version and one.overlaps(other) for one in ranges for other in others):
+                self._bridges.unroute(other_id)
+                del self._made[other_id]             # to be made whole when it is back
 
     def _idle(self, network_id: str) -> None:
         self._unused[network_id] = self._clock.monotonic()
