@@ -411,6 +411,22 @@ def test_a_deleted_ports_lease_is_released_and_its_address_serves_the_next(lab: 
     assert socket.inet_ntoa(dhcp(guest, fresh.mac)[0]) == "10.7.0.5"
 
 
+def test_the_host_gets_to_the_network_which_is_used_not_to_one_of_the_same_range_which_lingers(lab: Lab) -> None:
+    first, second = (replace(network, ports=(lab.port(network, "10.7.0.5"),)) for network in (lab.network(), lab.network()))
+
+    def routed(network: DesiredNetwork) -> bool:
+        routes = json.loads(run("ip", "-n", lab.host, "-j", "route", "show", "10.7.0.0/24"))
+        return [route["dev"] for route in routes] == [f"nlw{names.short(network.id)}"]
+
+    lab.want(first)
+    lab.start(linger=600.0)
+    until("the host's route", lambda: routed(first))
+    lab.want(second)
+    until("the route of the other", lambda: routed(second))
+    lab.want(first)
+    until("the route of the first again", lambda: routed(first))
+
+
 def test_a_guest_can_only_speak_for_itself(lab: Lab) -> None:
     network = lab.network()
     one, two = lab.port(network, "10.7.0.5"), lab.port(network, "10.7.0.6")
