@@ -78,14 +78,14 @@ class LinuxHost:
         done = self._try("port security", self._secure, wanted, thorough)
         if thorough and wanted:
             done &= self._try("address translation", self._outside.ensure_host)
+        for network_id in gone:
+            if network_id in self._made:
+                done &= self._try(f"network {network_id}", self._idle, network_id)
         for network in wanted:
             self._unused.pop(network.id, None)
             if thorough or network.id in changed:
                 done &= self._try(f"network {network.id}", self._network, network, thorough)
         done &= self._route(changed, gone, thorough)
-        for network_id in gone:
-            if network_id in self._made:
-                done &= self._try(f"network {network_id}", self._idle, network_id)
         if thorough:
             done &= self._try("leftovers", self._clean)
         return done
