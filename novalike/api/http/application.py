@@ -115,7 +115,7 @@ class Application:
     """A WSGI application from a table of routes.
 
     `relaxed` drops unknown keys of bodies instead of refusing them (the Compute API's /v2); with `exact` a path which ends in a
-    slash names nothing (likewise: clients that forget an id shall not hit the whole collection). Raises ValueError at
+    slash names nothing, so that a client which forgot an id does not get at the whole collection. Raises ValueError at
     construction when a route names a policy rule which does not exist.
     """
 

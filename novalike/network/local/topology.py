@@ -63,7 +63,8 @@ class AutoTopology:
         external, pools = self.needed(session)
         network = _network(session, project_id) or self._networks.create_in(change, ctxt, [{"name": NETWORK, "project_id": project_id}])[0]
         present = {subnet.name: subnet for subnet in networks.subnets_of(session, [network.id])[network.id]}
-        for values in [_of_pool(pool) for pool in pools] or [self._of_range(change)]:
+        # A range is looked for only where there is no subnet yet: it may be used up by now.
+        for values in [_of_pool(pool) for pool in pools] if pools or present else [self._of_range(change)]:
             if values["name"] not in present:
                 given = {**values, "network_id": network.id, "project_id": project_id}
                 present[values["name"]] = self._subnets.create_in(change, ctxt, [given])[0]

@@ -286,6 +286,10 @@ def test_a_network_on_demand_where_nothing_is_prepared(services, member, admin) 
     made = [member.get(path).json["auto_allocated_topology"]["id"] for _ in range(2)]
     assert made[0] == made[1]
     assert [s["cidr"] for s in member.get(f"/subnets?network_id={made[0]}").json["subnets"]] == ["10.64.0.0/26"]
+    services.conf.set_override("on_demand_range", "10.64.0.0/26", group="network")
+    assert member.get(path).json["auto_allocated_topology"]["id"] == made[0], "a range which is used up is no trouble to who has a subnet"
+    assert fault(admin.get("/auto-allocated-topology/late")) == (409, "AutoAllocationFailure")
+    services.conf.clear_override("on_demand_range", group="network")
     other = admin.get("/auto-allocated-topology/another").json["auto_allocated_topology"]["id"]
     assert [s["cidr"] for s in admin.get(f"/subnets?network_id={other}").json["subnets"]] == ["10.64.0.128/26"]
     assert member.get("/routers").json["routers"] == []
