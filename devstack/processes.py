@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -130,11 +131,24 @@ def _tail(log: Path) -> str:
     return "\n".join([*critical[-1:], *lines[-15:]])
 
 
+# Below what the kernel gives to outgoing connections (net.ipv4.ip_local_port_range): a port from there which was free when
+# asked for may be a client's by the time a daemon binds it.
+FREE_PORTS = range(22768, 32768)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Answer a TCP port of loopback which is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Answer a TCP port which is free now, was not answered before, and is given to no outgoing connection.
+
+    Raises RuntimeError when it finds none.
+    """
+    for port in random.sample(FREE_PORTS, 200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            if port not in _given:
+                _given.add(port)
+                return port
+    raise RuntimeError(f"no free port in {FREE_PORTS}")
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:

@@ -14,7 +14,7 @@ SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 def _environment(state: Path, port: int, address: str = "127.0.0.1") -> dict[str, str]:
     return {
         "HOME": str(state), "RABBITMQ_NODENAME": f"novalike{port}@localhost", "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_NODE_IP_ADDRESS": address, "RABBITMQ_DIST_PORT": str(port + 20000 if port < 40000 else port - 20000),
+        "RABBITMQ_NODE_IP_ADDRESS": address, "RABBITMQ_DIST_PORT": str(_distribution(port)),
         "RABBITMQ_MNESIA_BASE": str(state / "data"), "RABBITMQ_LOG_BASE": str(state / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(state / "plugins"), "RABBITMQ_CONFIG_FILE": str(state / "rabbitmq"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(state / "config"),
@@ -22,6 +22,11 @@ def _environment(state: Path, port: int, address: str = "127.0.0.1") -> dict[str
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
     }
+
+
+def _distribution(port: int) -> int:
+    """Answer the port between nodes: RabbitMQ's own choice for the standard port, else one below `processes.FREE_PORTS`."""
+    return port + 20000 if port < 12000 else port - 10000
 
 
 def start(state: Path, port: int, *, address: str = "127.0.0.1", user: str = "guest", password: str = "guest") -> str:

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from devstack import processes
 from novalike.exception import Conflict, Invalid, NotFound, Unavailable
 from novalike.objects.secret import Secret
 from novalike.objects.tasks import Caller
@@ -268,9 +269,7 @@ class Volumes:
     def _serve(self, volume_id: str) -> Export:
         binary = shutil.which("qemu-nbd")
         assert binary is not None, "qemu-nbd is not installed"
-        with socket.socket() as free:
-            free.bind((self.address, 0))
-            port = free.getsockname()[1]
+        port = processes.free_port()
         # It outlives whoever asked for it, as a volume service outlives conductors.
         pid = os.posix_spawn(
             binary, [binary, "-x", volume_id, "-t", "-e", "8", "-f", "raw", "-b", self.address, "-p", str(port), str(self._file(volume_id))],

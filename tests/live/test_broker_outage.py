@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from devstack.processes import free_port
 from novalike.context import RequestContext
 from novalike.exception import Unavailable
 from novalike.rpc import engine, transport
@@ -55,12 +56,6 @@ class Broker:
         with socket.socket() as probe:
             probe.settimeout(1)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(condition, seconds: float) -> None:
