@@ -1,15 +1,18 @@
 """The exact claim: an instance takes resources of one host, or learns what is missing.
 
-Exactness comes from locking rows before reading sums, always in this order: server group, compute nodes by id, instance.
+Exactness comes from locking rows before reading sums, always in this order: server group, compute nodes by id, claim, instance.
 (Measured on MariaDB: reading first over-commits, inserting first deadlocks; DESIGN section 4.5.) SQLite has one writer.
+A claim of an instance which holds none is four statements: the node's new stamp locks it, the unique key of the new claim
+and the condition of the instance's change keep others away from those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -35,6 +38,9 @@ _INSTANCES = cast("sa.Table", InstanceRow.__table__)
 _GROUPS = cast("sa.Table", ServerGroupLock.__table__)
 _DEBTS = cast("sa.Table", HostDebtRow.__table__)
 
+
+#: How the inventory of a compute node is read: by its id, from its JSON document.
+ReadInventory = Callable[[int, str], Inventory]
 
 #: Where an instance is; and, while a move is not confirmed, its other place.
 INSTANCE, MIGRATION = "instance", "migration"
@@ -74,18 +80,31 @@ class Unusable:
 
 def claim(
     session: Session, spec: RequestSpec, *, node_id: int, availability_zone: str, ratios: Ratios,
-    overrides: Overrides = NO_OVERRIDES,
+    overrides: Overrides = NO_OVERRIDES, read: ReadInventory | None = None,
 ) -> Claimed | DoesNotFit | AgainstPolicy | Unusable:
     """Claim what `spec` needs of a compute node; a transaction of its own.
 
     For the role "instance" the same transaction writes host, node and zone into the instance. A claim which the instance
     already holds in this role and epoch, on a host which is not excluded, is answered instead, whatever node was asked
-    for; any other claim in this role is replaced. `overrides` are the ratios which the host's aggregates set. Raises Fenced when a newer operation owns the instance or it is gone.
+    for; any other claim in this role is replaced. `overrides` are the ratios which the host's aggregates set, and `read`
+    knows inventories which it saw before. Raises Fenced when a newer operation owns the instance or it is gone.
     """
-    nodes, instance, held, used, debts, now = _lock(session, spec, node_id)
+    try:
+        outcome = _claim(session, spec, node_id, availability_zone, ratios, overrides, read or _read)
+    except IntegrityError:
+        session.rollback()                       # the same was asked for twice, and the other one has just made the claim: see it
+        outcome = _claim(session, spec, node_id, availability_zone, ratios, overrides, read or _read)
+    if not isinstance(outcome, Claimed):
+        session.rollback()                       # nothing was changed, not even the node's stamp
+    return outcome
+
+
+def _claim(
+    session: Session, spec: RequestSpec, node_id: int, availability_zone: str, ratios: Ratios, overrides: Overrides, read: ReadInventory,
+) -> Claimed | DoesNotFit | AgainstPolicy | Unusable:
+    node, held, zone = _lock(session, spec, node_id)
     if held is not None and _answers(held, spec):
-        return Claimed(claim=_to_object(held), availability_zone=instance.availability_zone or "", fresh=False)
-    node = nodes.get(node_id)
+        return Claimed(claim=_to_object(held), availability_zone=zone or "", fresh=False)
     if node is None or node.deleted:
         return Unusable("the host is gone")
     if spec.group is not None and spec.server_group is not None:
@@ -94,9 +113,10 @@ def claim(
         if forbidden is not None:
             return AgainstPolicy(forbidden)
     wanted = arithmetic.demand(spec.flavor, root_volume=spec.root_volume)
-    if debts:
+    if node.debts:
         return Unusable("the host has to clean up first")
-    inventory = serializer.load(Inventory, node.inventory)
+    inventory = read(node.id, node.inventory)
+    used = Amounts(int(node.used_vcpus or 0), int(node.used_memory_mb or 0), int(node.used_disk_gb or 0))
     if wanted.custom:
         used = replace(used, custom=custom_sums(session, [node.id], apart_from=held.id if held else 0).get(node.id, {}))
     short = arithmetic.shortages(wanted, used, arithmetic.capacity(inventory, ratios, overrides))
@@ -106,14 +126,16 @@ def claim(
     if isinstance(granted, fitting.Misfit):
         return DoesNotFit((), granted.reason)
     document = serializer.dump(Hardware, granted) if granted is not None else None
-    _store(session, spec, node, wanted, document, held, now)
+    _store(session, spec, node, wanted, document, held)
     if spec.role == INSTANCE:
-        session.execute(_PLACE, {
+        placed = session.execute(_PLACE, {
             "in_uuid": spec.instance_uuid, "in_epoch": spec.epoch, "in_host": node.host, "in_node": node.node,
             "in_zone": availability_zone, "in_hardware": document,
         })
-    touched = {node.id} | ({held.compute_node_id} if held else set())
-    session.execute(_TOUCH, {"ids": sorted(touched)})
+        if placed.rowcount == 0:  # type: ignore[attr-defined]  # rows matched: SQLAlchemy asks MySQL for those
+            raise _fenced(spec)
+    elif held is None:
+        _lock_instance(session, spec)
     return Claimed(
         claim=Claim(
             instance_uuid=spec.instance_uuid, role=spec.role, epoch=spec.epoch, compute_node_id=node.id, host=node.host,
@@ -224,21 +246,23 @@ def on_node(session: Session, node_id: int) -> tuple[Claim, ...]:
 
 _OF_INSTANCE = sa.select(_CLAIMS, _NODES.c.host, _NODES.c.node).join(_NODES, _NODES.c.id == _CLAIMS.c.compute_node_id)
 _HELD = _OF_INSTANCE.where(_CLAIMS.c.instance_uuid == sa.bindparam("in_uuid"), _CLAIMS.c.role == sa.bindparam("in_role"))
-_LOCK_NODES = sa.select(
-    _NODES.c.id, _NODES.c.host, _NODES.c.node, _NODES.c.inventory, _NODES.c.deleted,
-).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(_NODES.c.id).with_for_update()
+_LOCK_NODES = sa.select(_NODES.c.id).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(_NODES.c.id).with_for_update()
 _LOCK_INSTANCE = sa.select(
     _INSTANCES.c.epoch, _INSTANCES.c.deleted, _INSTANCES.c.availability_zone,
 ).where(_INSTANCES.c.uuid == sa.bindparam("in_uuid")).with_for_update()
 _LOCK_GROUP = sa.select(_GROUPS.c.group_uuid).where(_GROUPS.c.group_uuid == sa.bindparam("in_group")).with_for_update()
 _OWN = sa.and_(_CLAIMS.c.instance_uuid == sa.bindparam("in_uuid"), _CLAIMS.c.role == sa.bindparam("in_role"))
-_USED = sa.select(
-    sa.func.coalesce(sa.func.sum(_CLAIMS.c.vcpus), 0), sa.func.coalesce(sa.func.sum(_CLAIMS.c.memory_mb), 0),
-    sa.func.coalesce(sa.func.sum(_CLAIMS.c.disk_gb), 0),
-    sa.select(sa.func.count()).where(_DEBTS.c.host == sa.bindparam("in_host")).scalar_subquery(),
-    now_ms(),
-    sa.select(sa.func.count()).where(_OWN).scalar_subquery(),
-).where(_CLAIMS.c.compute_node_id == sa.bindparam("in_node"), sa.not_(_OWN))
+_OTHERS = sa.select(
+    sa.func.sum(_CLAIMS.c.vcpus).label("used_vcpus"), sa.func.sum(_CLAIMS.c.memory_mb).label("used_memory_mb"),
+    sa.func.sum(_CLAIMS.c.disk_gb).label("used_disk_gb"),
+).where(_CLAIMS.c.compute_node_id == sa.bindparam("in_node"), sa.not_(_OWN)).subquery()
+#: A locked node, what claims of others take of it, how many cleanups its host owes; the database's time; whether the instance holds a claim.
+_LOOK = sa.select(
+    _NODES.c.id, _NODES.c.host, _NODES.c.node, sa.type_coerce(_NODES.c.inventory, sa.Text).label("inventory"), _NODES.c.deleted, _OTHERS,
+    sa.select(sa.func.count()).where(_DEBTS.c.host == _NODES.c.host).scalar_subquery().label("debts"),
+    now_ms().label("now"),
+    sa.select(sa.func.count()).where(_OWN).scalar_subquery().label("holds"),
+).select_from(sa.join(_NODES, _OTHERS, sa.true())).where(_NODES.c.id == sa.bindparam("in_node"))
 _GROUP_HOSTS = sa.select(_NODES.c.host, sa.func.count(sa.distinct(_CLAIMS.c.instance_uuid))).join(
     _NODES, _NODES.c.id == _CLAIMS.c.compute_node_id,
 ).where(
@@ -256,7 +280,7 @@ _HARDWARE = sa.select(_CLAIMS.c.compute_node_id, _CLAIMS.c.hardware).where(
 ).order_by(_CLAIMS.c.id)
 _TOUCH = sa.update(_NODES).where(_NODES.c.id.in_(sa.bindparam("ids", expanding=True))).values(changed_at=hosts.next_stamp())
 _PLACE = sa.update(_INSTANCES).where(
-    _INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.epoch == sa.bindparam("in_epoch"),
+    _INSTANCES.c.uuid == sa.bindparam("in_uuid"), _INSTANCES.c.epoch == sa.bindparam("in_epoch"), _INSTANCES.c.deleted == 0,
 ).values(
     host=sa.bindparam("in_host"), node=sa.bindparam("in_node"), availability_zone=sa.bindparam("in_zone"),
     hardware=sa.bindparam("in_hardware", type_=_INSTANCES.c.hardware.type),
@@ -272,25 +296,26 @@ def _answers(held: Any, spec: RequestSpec) -> bool:
     return bool(held.epoch == spec.epoch and held.host not in spec.excluded_hosts)
 
 
-def _lock(session: Session, spec: RequestSpec, node_id: int) -> tuple[dict[int, Any], Any, Any, Amounts, int, int]:
-    """Lock all that a claim is about.
+def _lock(session: Session, spec: RequestSpec, node_id: int) -> tuple[Any, Any, str | None]:
+    """Lock all that a claim is about, and give the nodes their new stamps.
 
-    Answer nodes by id, the instance, the claim which it holds already, what other claims take of the node, how many cleanups its
-    host owes, and the database's time.
+    Answer the node (a row of _LOOK; None when there is none), the claim which the instance holds already, and then the zone
+    in which it is. The instance is locked only when it holds one.
     """
     ids = {node_id}
     while True:
         if spec.server_group is not None:
             _lock_group(session, spec.server_group)
-        nodes = {row.id: row for row in session.execute(_LOCK_NODES, {"ids": sorted(ids)})}
+        if len(ids) > 1:                         # an UPDATE locks in an order of its own
+            session.execute(_LOCK_NODES, {"ids": sorted(ids)}).all()
+        session.execute(_TOUCH, {"ids": sorted(ids)})
+        node = session.execute(_LOOK, {"in_node": node_id, "in_uuid": spec.instance_uuid, "in_role": spec.role}).one_or_none()
+        if node is not None and not node.holds:
+            return node, None, None
         instance = _lock_instance(session, spec)
-        vcpus, memory_mb, disk_gb, debts, now, holds = session.execute(_USED, {
-            "in_node": node_id, "in_host": nodes[node_id].host if node_id in nodes else "", "in_uuid": spec.instance_uuid,
-            "in_role": spec.role,
-        }).one()
-        held = _held(session, spec) if holds else None
+        held = _held(session, spec)
         if held is None or held.compute_node_id in ids or _answers(held, spec):
-            return nodes, instance, held, Amounts(int(vcpus), int(memory_mb), int(disk_gb)), int(debts), int(now)
+            return node, held, instance.availability_zone
         # It gives up another node, which had to be locked before the instance: start over with both, in order.
         session.rollback()
         ids = {node_id, held.compute_node_id}
@@ -308,8 +333,16 @@ def _lock_group(session: Session, group_uuid: str) -> None:
 def _lock_instance(session: Session, spec: RequestSpec) -> Any:
     row = session.execute(_LOCK_INSTANCE, {"in_uuid": spec.instance_uuid}).one_or_none()
     if row is None or row.deleted or row.epoch != spec.epoch:
-        raise Fenced(f"A newer operation owns instance {spec.instance_uuid}.")
+        raise _fenced(spec)
     return row
+
+
+def _fenced(spec: RequestSpec) -> Fenced:
+    return Fenced(f"A newer operation owns instance {spec.instance_uuid}.")
+
+
+def _read(_node_id: int, document: str) -> Inventory:
+    return serializer.load(Inventory, orjson.loads(document))
 
 
 def _grant(
@@ -322,9 +355,7 @@ def _grant(
     return fitting.fit(spec.hardware, fitting.free(inventory.cells, inventory.devices, used), ratios)
 
 
-def _store(
-    session: Session, spec: RequestSpec, node: Any, wanted: Amounts, hardware: Any, held: Any, now: int,
-) -> None:
+def _store(session: Session, spec: RequestSpec, node: Any, wanted: Amounts, hardware: Any, held: Any) -> None:
     values = {
         "compute_node_id": node.id, "epoch": spec.epoch, "vcpus": wanted.vcpus, "memory_mb": wanted.memory_mb,
         "disk_gb": wanted.disk_gb, "resources": dict(wanted.custom), "hardware": hardware,
@@ -334,7 +365,7 @@ def _store(
         session.execute(sa.update(_CLAIMS).where(_CLAIMS.c.id == held.id).values(**values))
         return
     session.execute(_INSERT, {
-        **values, "instance_uuid": spec.instance_uuid, "role": spec.role, "created_at": hosts.moment(now),
+        **values, "instance_uuid": spec.instance_uuid, "role": spec.role, "created_at": hosts.moment(int(node.now)),
     })
 
 

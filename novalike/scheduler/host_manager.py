@@ -33,7 +33,7 @@ from novalike.scheduler.inventories import Inventories
 from novalike.scheduler.snapshot import Snapshot
 
 #: How far behind the newest stamp each refresh looks; and the first one of each WIDE_INTERVAL, for transactions which took long.
-NARROW_MS, WIDE_MS, WIDE_INTERVAL = 100, 2000, 0.25
+NARROW_MS, WIDE_MS, WIDE_INTERVAL = 50, 2000, 1.0
 #: In this time the stamps of all hosts are looked at, SLICE of them at a time.
 FULL_INTERVAL, SLICE = 60.0, 1000
 AGGREGATES_FOR = 1.0
@@ -131,9 +131,14 @@ class HostManager:
     def snapshot(self, cell: str, *, fresh_aggregates: bool = False) -> Snapshot:
         """Answer the cell's hosts as they are now, by id. Raises Unavailable when the database does not answer.
 
-        Aggregates may be a second old, and what took long to commit a quarter of one, unless `fresh_aggregates`.
+        Aggregates, and what took long to commit, may be a second old, unless `fresh_aggregates`.
         """
         return self._views[cell].snapshot(self._zones.read(fresh=fresh_aggregates), wide=fresh_aggregates)
+
+
+    def known_inventories(self, cell: str) -> claims.ReadInventory:
+        """Answer what reads a compute node's inventory from the database's document, or knows it by that."""
+        return self._views[cell].inventories.read
 
 
 class _Aggregates:
@@ -184,7 +189,7 @@ class _CellView:
         self._newest = 0
         self._after: int | None = None           # where the next slice of all stamps begins; None: nothing was read yet
         self._time = self._time_at = 0.0         # of the database in milliseconds, and when it said so
-        self._inventories = Inventories()
+        self.inventories = Inventories()
         self._changed: dict[int, HostState | None] = {}     # since the last snapshot
         self._needs = needs
         self._wide_at = self._slice_at = self._io_ops_at = self._metrics_at = float("-inf")
@@ -280,7 +285,7 @@ class _CellView:
             ids = changed[start:start + 1000]
             found = session.execute(_ROWS, {"ids": ids}).all()
             rows += found
-            inventories |= {row.id: self._inventories.read(row.id, row.inventory) for row in found}
+            inventories |= {row.id: self.inventories.read(row.id, row.inventory) for row in found}
             if special := [one for one in ids if one in inventories and inventories[one].resources]:
                 custom |= claims.custom_sums(session, special)
             if special := [one for one in ids if one in inventories and (inventories[one].cells or inventories[one].devices)]:
@@ -308,7 +313,7 @@ class _CellView:
                 self._set(row.id, None)
         for node_id in delta.gone:
             del self._stamps[node_id]
-            self._inventories.forget(node_id)
+            self.inventories.forget(node_id)
             if node_id in self._states:
                 self._set(node_id, None)
 

@@ -78,7 +78,7 @@ class Placing(Scheduler):
                         spec, decision, request_id=ctxt.request_id, driver=self._driver.name, host=ranked.host.host, lost=lost,
                         refusals=tuple(refused.values()),
                     )
-                    outcome = self._claim(database, spec, ranked.host, noted)
+                    outcome = self._claim(database, spec, ranked.host, noted, self._hosts.known_inventories(cell))
                 if isinstance(outcome, claims.Claimed):
                     return _placement(outcome, decision, snapshot, ranked)
                 lost += 1
@@ -155,11 +155,11 @@ class Placing(Scheduler):
         return decision, list(found.values())
 
     def _claim(
-        self, database: Database, spec: RequestSpec, host: HostState, noted: objects.Decision,
+        self, database: Database, spec: RequestSpec, host: HostState, noted: objects.Decision, read: claims.ReadInventory,
     ) -> claims.Claimed | claims.AgainstPolicy | Refusal:
         outcome = database.write(
             _claim_and_note, spec, noted, node_id=host.node_id, availability_zone=host.availability_zone, ratios=self._ratios,
-            overrides=overrides(host.metadata),
+            overrides=overrides(host.metadata), read=read,
         )
         if isinstance(outcome, claims.Claimed):
             return outcome
@@ -194,10 +194,10 @@ class Placing(Scheduler):
 
 def _claim_and_note(
     session: Session, spec: RequestSpec, noted: objects.Decision, *, node_id: int, availability_zone: str, ratios: Ratios,
-    overrides: Overrides,
+    overrides: Overrides, read: claims.ReadInventory,
 ) -> claims.Claimed | claims.DoesNotFit | claims.AgainstPolicy | claims.Unusable:
     outcome = claims.claim(
-        session, spec, node_id=node_id, availability_zone=availability_zone, ratios=ratios, overrides=overrides,
+        session, spec, node_id=node_id, availability_zone=availability_zone, ratios=ratios, overrides=overrides, read=read,
     )
     if isinstance(outcome, claims.Claimed) and outcome.fresh:
         decisions.add(session, spec.instance_uuid, noted)

@@ -233,6 +233,14 @@ def test_the_same_claim_sent_twice_at_once_is_one(database):
     assert sum(result.fresh for result in results) == 1
 
 
+def test_a_first_claim_is_four_statements(database):
+    spec, node_id = instance(database), node(database)
+    seen = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    assert isinstance(claim(database, spec, node_id), claims.Claimed)
+    assert [text.split()[0] for text in seen if not text.startswith("BEGIN")] == ["UPDATE", "SELECT", "INSERT", "UPDATE"], "see claims.py"
+
+
 def test_capacity_counts_reserved_amounts_ratios_and_the_largest_server():
     has = capacity(make.inventory(
         vcpus=10, reserved_vcpus=2, cpu_allocation_ratio=None, memory_mb=1000, reserved_memory_mb=100,
