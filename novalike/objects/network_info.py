@@ -35,7 +35,8 @@ class Vif:
     `owned` is True when the server's own build made the port, so that its end deletes it; a port which a user brought
     is only unbound. `bridge` is the Linux bridge on the host, `tap` the host side interface; `vif_type` as in Neutron
     (`bridge`, `ovs`, `unbound`). `nic` is its place among the server's ports; `status` is what the network service says of it
-    (ACTIVE, DOWN, BUILD), known where it was just asked.
+    (ACTIVE, DOWN, BUILD), known where it was just asked. `limited` says that the network service sees to the bandwidth limits of the
+    server's flavor; else the hypervisor must.
     """
 
     port_id: str
@@ -53,6 +54,7 @@ class Vif:
     tag: str | None = None
     nic: int = 0
     status: str = ""
+    limited: bool = False
     details: dict[str, str] = field(default_factory=dict)
 
 

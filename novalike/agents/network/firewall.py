@@ -17,7 +17,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Iterable, Mapping
 
-from novalike.agents.network import filters, guard, names
+from novalike.agents.network import filters, guard, limits, names
 from novalike.agents.network.tables import Contents, Present, Table, present
 from novalike.objects.network_state import DesiredGroup, DesiredMembers, DesiredNetwork, DesiredPort
 from novalike.privileged import links, nft
@@ -93,9 +93,9 @@ class Firewall:
         name = f"{TABLE}_{owner}"
         self._tables = (
             Table(
-                family="bridge", name=name, text=guard.TEXT + _FORWARDING,
-                sets=guard.SETS | {"from_guest", "to_guest", "unprotected"},
-                chains=guard.CHAINS | {"always_from", "always_to", "closed", "from_guests", "to_guests", "tunnels"},
+                family="bridge", name=name, text=guard.TEXT + limits.TEXT + _FORWARDING,
+                sets=guard.SETS | limits.SETS | {"from_guest", "to_guest", "unprotected"},
+                chains=guard.CHAINS | limits.CHAINS | {"always_from", "always_to", "closed", "from_guests", "to_guests", "tunnels"},
             ),
             Table(family="inet", name=name, text=_TRACKING, sets=frozenset({"zones"}), chains=frozenset({"choose", "note", "close"})),
         )
@@ -142,11 +142,12 @@ def bridge(
     networks: Iterable[DesiredNetwork], groups: Mapping[str, DesiredGroup], members: Mapping[str, DesiredMembers],
 ) -> Contents:
     """Answer what the bridges' table shall hold. A group which is not known lets nothing pass."""
-    elements: dict[str, set[str]] = {name: set() for name in (*guard.SETS, "from_guest", "to_guest", "unprotected")}
+    elements: dict[str, set[str]] = {name: set() for name in (*guard.SETS, *limits.SETS, "from_guest", "to_guest", "unprotected")}
     chains: dict[str, tuple[str, ...]] = {}
     used: set[str] = set()
     for network in networks:
         for port in network.ports:
+            limits.add(port, elements, chains)
             if not port.up:
                 verdicts = ("goto closed", "goto closed")
             elif port.guarded:

@@ -73,7 +73,7 @@ class BindBack(Step[RevertState]):
     name = "bind_back"
 
     def run(self, job: Job[RevertState]) -> Done:
-        vifs = job.world.networks.rebind(job.task.caller, job.instance, host=job.state.source_host)
+        vifs = job.world.networks.rebind(job.task.caller, _as_before(job), host=job.state.source_host)
         job.state = changed(job.state, vifs=vifs)
         return Done()
 

@@ -20,6 +20,7 @@ from novalike.network.local.proxied_addresses import ProxiedAddresses
 from novalike.network.local.proxied_groups import ProxiedGroups
 from novalike.network.local.store import Change, Store, own, visible_network, visible_port
 from novalike.network.local.topology import AutoTopology
+from novalike.objects import bandwidth
 from novalike.objects.instance import Instance
 from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
 from novalike.objects.network_info import ON_DEMAND, RequestedNetwork, Vif
@@ -197,7 +198,7 @@ class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
         for port in found:
             change.touch_port(port)
             if not port.owned:
-                unbound = {"host": "", "device_id": "", "device_owner": "", "dns_name": "", "nic": 0, "tag": None, "status": "DOWN"}
+                unbound = {"host": "", "device_id": "", "device_owner": "", "dns_name": "", "nic": 0, "tag": None, "status": "DOWN", "bandwidth": ()}
                 ports.update(change.session, port.id, unbound, change.now)
 
     def security_groups(self, caller: Caller, instance_uuid: str) -> tuple[SecurityGroup, ...]:
@@ -222,9 +223,13 @@ class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
 
 
 def _binding(instance: Instance, host: str) -> dict[str, Any]:
+    try:
+        limits = bandwidth.of_flavor(instance.flavor.extra_specs)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
     return {
         "host": host, "device_id": instance.uuid, "device_owner": f"compute:{instance.availability_zone or 'nova'}",
-        "dns_name": instance.hostname,
+        "dns_name": instance.hostname, "bandwidth": limits,
     }
 
 

@@ -65,7 +65,7 @@ def _vif(
         ),
         subnets=tuple(_subnet(subnet, held) for subnet in subnets if subnet.id in used),
         security_groups=port.security_groups, owned=port.owned, tag=port.tag, nic=port.nic,
-        status=port.status,
+        status=port.status, limited=True,
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from novalike.exception import BuildFailed
+from novalike.objects import bandwidth
+from novalike.objects.bandwidth import Bandwidth
 from novalike.objects.instance import Instance
 
 DISK_BUSES = ("virtio", "scsi", "sata", "ide", "usb")
@@ -24,7 +26,7 @@ NOT_BUILT_SPECS = (
     "hw:cpu_realtime", "hw:locked_memory",
     "hw:mem_encryption", "hw:pmem", "hw:tpm_version", "hw:tpm_model", "hw:viommu_model", "hw:sound_model",
     "hw:vif_multiqueue_enabled", "hw:ephemeral_encryption", "os:secure_boot",
-    "accel:device_profile", "quota:vif_inbound_average", "quota:vif_outbound_average",
+    "accel:device_profile",
 )
 NOT_BUILT_PROPERTIES = (
     "hw_cpu_realtime_mask", "hw_locked_memory",
@@ -69,6 +71,7 @@ class Demands:
     cpu_period: int | None = None
     cpu_quota: int | None = None
     disk_limits: Mapping[str, int] = field(default_factory=dict)
+    bandwidth: Bandwidth = ()
 
 
 def of(instance: Instance) -> Demands:
@@ -111,7 +114,15 @@ def of(instance: Instance) -> Demands:
         disk_limits={
             limit: value for name, limit in DISK_LIMITS.items() if (value := _number(f"quota:{name}", specs)) is not None
         },
+        bandwidth=_bandwidth(specs),
     )
+
+
+def _bandwidth(specs: Mapping[str, str]) -> Bandwidth:
+    try:
+        return bandwidth.of_flavor(specs)
+    except ValueError as error:
+        raise BuildFailed(str(error), retry=False) from error
 
 
 def _properties(instance: Instance) -> Mapping[str, str]:

@@ -212,6 +212,7 @@ def interface(vif: Vif, demands: Demands) -> BridgeInterface:
         raise BuildFailed(f"Port {vif.port_id} names no bridge to plug it into.")
     return BridgeInterface(
         mac=vif.mac, bridge=vif.bridge, tap=vif.tap, model=demands.vif_model, mtu=vif.mtu, alias=alias(vif),
+        bandwidth=() if vif.limited else demands.bandwidth,
     )
 
 

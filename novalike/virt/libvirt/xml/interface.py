@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from novalike.objects.bandwidth import INBOUND, OUTBOUND, Bandwidth
 from novalike.virt.libvirt.xml.element import Element, element
 
 
@@ -17,6 +19,7 @@ class BridgeInterface:
     model: str
     mtu: int | None = None
     alias: str = ""
+    bandwidth: Bandwidth = ()                    # limits which libvirt keeps (by traffic control; it needs the kernel's sfq queue)
 
     def xml(self) -> Element:
         """Render."""
@@ -27,5 +30,12 @@ class BridgeInterface:
             element("target", {"dev": self.tap}),
             element("model", {"type": self.model}),
             element("mtu", {"size": self.mtu}) if self.mtu else None,
+            element("bandwidth", {}, *self._limits()) if self.bandwidth else None,
             element("alias", {"name": self.alias}) if self.alias else None,
         )
+
+    def _limits(self) -> Iterator[Element]:
+        for direction in (INBOUND, OUTBOUND):
+            found = {name.removeprefix(f"{direction}_"): value for name, value in self.bandwidth if name.startswith(direction)}
+            if found:
+                yield element(direction, found)

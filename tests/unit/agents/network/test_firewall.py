@@ -245,3 +245,21 @@ def test_what_the_kernel_lists_is_compared_by_what_was_loaded() -> None:
     assert TABLE.read(listing[:1] + listing[2:]) is None, "a rule of ours was removed"
     assert TABLE.read(listing[:2] + listing[3:]) is None, "another version made it"
     assert TABLE.script(None, BEFORE).startswith("add table bridge t\ndelete table bridge t\ntable bridge t {")
+
+
+def test_a_ports_limits_are_chains_of_its_own() -> None:
+    def contents(*limits: tuple[str, int]) -> Contents:
+        port = DesiredPort(id="aaaa-bb", tap="tapaaaa-bb", mac="fa:16:3e:00:00:01", guarded=False, bandwidth=limits)
+        return bridge([DesiredNetwork(id="n", bridge="nlbn", ports=(port,))], {}, {})
+
+    free, both = contents(), contents(
+        ("inbound_average", 1000), ("inbound_peak", 3000), ("inbound_burst", 500), ("outbound_average", 20), ("outbound_peak", 10),
+    )
+    assert (free.chains, free.elements["limit_from"], free.elements["limit_to"]) == ({}, frozenset(), frozenset())
+    assert both.chains == {
+        "limit_to_aaaabb": (
+            "limit rate over 3000 kbytes/second burst 0 kbytes drop", "limit rate over 1000 kbytes/second burst 500 kbytes drop",
+        ),
+        "limit_from_aaaabb": ("limit rate over 20 kbytes/second burst 108 kbytes drop",),
+    }, "no peak below the average, and no bucket which the largest packet does not fit in"
+    assert both.elements["limit_to"] == {"tapaaaa-bb : jump limit_to_aaaabb"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from novalike.db.engine import Database
 from novalike.db.network_listing import Listing
 from novalike.exception import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from novalike.network.local import desired
+from novalike.objects.flavor import Flavor
 from novalike.objects.network_info import ON_DEMAND, RequestedNetwork
 from tests.unit.network.local.conftest import ADMIN, ALICE, BOB, Cloud, caller, server
 
@@ -209,3 +211,32 @@ def test_a_host_hears_of_a_network_which_is_deleted_at_once(cloud: Cloud) -> Non
         cloud.client.free(caller(), other.uuid)
     cloud.service.networks.delete(ALICE, cloud.network(cidr="10.9.0.0/24").id)
     assert first.id not in desired.fetch(cloud.database, "h1", 1).gone
+
+
+def test_ports_have_the_limits_of_the_flavor_while_they_are_the_servers(cloud: Cloud) -> None:
+    network = cloud.network()
+    brought = cloud.port(network)
+    small, large = (
+        Flavor(flavorid=name, name=name, vcpus=1, memory_mb=64, root_gb=0, extra_specs=specs) for name, specs in (
+            ("small", {"quota:vif_inbound_average": "100", "quota:vif_inbound_burst": "50", "quota:vif_outbound_peak": "7"}), ("large", {}),
+        )
+    )
+    one = server(flavor=small)
+    assert all(vif.limited for vif in cloud.client.allocate(caller(), one, (wanted(network), RequestedNetwork(port_id=brought.id)), host="h1"))
+    late = cloud.client.allocate_nic(caller(), one, wanted(network), nic=2, host="h1")
+
+    def limits() -> list[tuple[tuple[str, int], ...]]:
+        document = desired.fetch(cloud.database, "h1", 0)
+        return [port.bandwidth for found in document.networks for port in found.ports]
+
+    assert limits() == [(("inbound_average", 100), ("inbound_burst", 50))] * 3, "a direction without an average has no limit"
+    before = cloud.rung[-1]
+    cloud.client.rebind(caller(), replace(one, flavor=large), host="h1")
+    assert limits() == [()] * 3
+    assert cloud.rung[-1] > before, "the host hears of it"
+    cloud.client.rebind(caller(), one, host="h1")
+    cloud.client.free(caller(), one.uuid)
+    assert cloud.service.ports.get(ALICE, brought.id).bandwidth == ()
+    assert late.port_id not in [port.id for port in cloud.service.ports.list_page(Listing(project_id=ALICE.project_id))]
+    with pytest.raises(Invalid, match="quota:vif_inbound_average"):
+        cloud.client.allocate(caller(), server(flavor=replace(small, extra_specs={"quota:vif_inbound_average": "fast"})), (wanted(network),), host="h1")

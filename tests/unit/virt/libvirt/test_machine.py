@@ -191,3 +191,16 @@ def test_connections_which_no_disk_can_be_made_of(disk):
     with pytest.raises(BuildFailed) as refused:
         volumes.disk("11111111-2222-4333-8444-555555555555", disk, target="vdb", bus="virtio")
     assert "{no" not in str(refused.value) + refused.value.details
+
+
+def test_libvirt_limits_a_port_unless_the_network_service_does():
+    limited = server(extra_specs={
+        "quota:vif_inbound_average": "100", "quota:vif_inbound_burst": "300", "quota:vif_outbound_peak": "5", "quota:vif_outbound_average": "0",
+    })
+    domain, _ = render(limited, Files(folder=FOLDER, disks=(ROOT,)), EMULATED)
+    words = " ".join(domain.text().split())
+    assert '<bandwidth> <inbound average="100" burst="300" /> </bandwidth>' in words
+    domain, _ = render(limited, Files(folder=FOLDER, disks=(ROOT,)), EMULATED, vifs=(replace(VIF, limited=True),))
+    assert "<bandwidth" not in domain.text()
+    with pytest.raises(BuildFailed, match="quota:vif_outbound_peak"):
+        demands.of(server(extra_specs={"quota:vif_outbound_peak": "much"}))
