@@ -125,6 +125,12 @@ class Job(Generic[S]):
         )
 
     @property
+    def following(self) -> Step[S] | None:
+        """The step after the present one; None when that is the last of which anything is needed."""
+        steps = self.kind.steps
+        return next((step for step in steps[steps.index(self.step) + 1:] if step.needed(self)), None)
+
+    @property
     def unstoppable(self) -> bool:
         """Whether the task cannot fail any more."""
         return self.kind.unstoppable or self.step.unstoppable
@@ -142,7 +148,8 @@ class Step(Generic[S]):
 
     `notification` is Nova's name of the event which tells of this step alone (None: see notifications/events.py OF_STEP).
     `logged` False: the step writes its own events to the action log. From an `unstoppable` step on the task does not fail any
-    more, as a kind which is: the step is tried again, and decides itself when it is overdue.
+    more, as a kind which is: the step is tried again, and decides itself when it is overdue. So does a `patient` one, which
+    looks again and again (Again) for what no host of ours reports.
     """
 
     name: ClassVar[str]
@@ -152,6 +159,11 @@ class Step(Generic[S]):
     undo_deadline: ClassVar[int] = 60
     undo_on_retry: ClassVar[bool] = False
     unstoppable: ClassVar[bool] = False
+    patient: ClassVar[bool] = False
+
+    def needed(self, job: Job[S]) -> bool:
+        """Answer, from the state alone, whether there is anything to do; else the task goes on as if the step were not there."""
+        return True
 
     def wait_deadline(self, job: Job[S]) -> int:
         """Answer how many seconds the step may take, its host's work included."""
@@ -281,7 +293,7 @@ class Engine:
 
     @staticmethod
     def _is_end(job: Job[Any], decision: Any) -> bool:
-        return isinstance(decision, Done) and not job.undoing and job.step is job.kind.steps[-1]
+        return isinstance(decision, Done) and not job.undoing and job.following is None
 
     def _end(self, session: Session, job: Job[Any], write: Callable[[Session, Job[Any]], None]) -> Sight | None:
         # The task's row first: whoever needs several rows takes task, hosts by id, instance, in this order.
@@ -356,7 +368,7 @@ class Engine:
     @staticmethod
     def _overdue(job: Job[Any], *, waiting: bool) -> Any:
         try:
-            if waiting or job.unstoppable:
+            if waiting or job.unstoppable or job.step.patient:
                 return job.step.overdue(job)
             return NovalikeError(f"The step {job.step.name} could not be done in time.")
         except NovalikeError as error:
@@ -397,14 +409,16 @@ class Engine:
                 self._begin_undo(job, failure=None)
                 return
             if isinstance(answer, Again):
-                if self._save_for_again(job, answer, deadline=None):
+                begins = job.step.name != job.task.step
+                if self._save_for_again(job, answer, deadline=job.step.wait_deadline(job) if begins else None):
                     return
                 continue
             job.journal.step_done(job.step)
-            if job.step is job.kind.steps[-1]:
+            following = job.following
+            if following is None:
                 self._finish(job)
                 return
-            job.step = job.kind.steps[job.kind.steps.index(job.step) + 1]
+            job.step = following
 
     def _send(self, job: Job[Any]) -> None:
         """Order the waiting step's host. An order which cannot be made (its image is gone) counts as one which the host refused,
@@ -429,10 +443,11 @@ class Engine:
         return later
 
     def _next(self, job: Job[Any]) -> None:
-        if job.step is job.kind.steps[-1]:
+        following = job.following
+        if following is None:
             self._finish(job)
         else:
-            job.step = job.kind.steps[job.kind.steps.index(job.step) + 1]
+            job.step = following
             self._run(job)
 
     def _finish(self, job: Job[Any]) -> None:

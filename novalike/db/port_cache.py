@@ -15,7 +15,7 @@ from novalike.objects.network_info import Vif
 from novalike.rpc import serializer
 
 #: What users change at the network service while a port is in use.
-_REFRESHED = ("label", "mac", "mtu", "fixed_ips", "subnets", "security_groups", "status")
+_REFRESHED = ("label", "mac", "mtu", "fixed_ips", "subnets", "security_groups", "status", "plugging")
 
 
 def refresh(session: Session, uuid: str, current: Iterable[Vif]) -> bool:

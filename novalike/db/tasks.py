@@ -24,6 +24,8 @@ from novalike.objects.tasks import Caller, Fence, Task
 from novalike.rpc import serializer
 
 FIRST_DEADLINE = 120_000
+#: The step which waits for what `hint` tells of: see conductor/tasks/await_ports.py.
+AWAIT_PORTS = "await_ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,18 @@ def resend(session: Session, host: str) -> None:
         sa.update(TaskRow).where(TaskRow.waiting_host == host, TaskRow.lease_owner.is_(None), TaskRow.wake_at > now_ms())
         .values(wake_at=now_ms()).execution_options(synchronize_session=False),
     )
+
+
+def hint(session: Session, instance_uuid: str, step: str) -> str | None:
+    """What a task waits for at this step may have come: let it look now; answer its id, None when it waits for nothing of the kind."""
+    query = sa.select(TaskRow.id).where(TaskRow.instance_uuid == instance_uuid, TaskRow.step == step, TaskRow.undoing == 0, _free())
+    task_id = session.scalar(query)
+    if task_id is not None:
+        session.execute(
+            sa.update(TaskRow).where(TaskRow.id == task_id, TaskRow.wake_at > now_ms(), _free()).values(wake_at=now_ms())
+            .execution_options(synchronize_session=False),
+        )
+    return task_id
 
 
 def of_instance(session: Session, instance_uuid: str) -> Task | None:

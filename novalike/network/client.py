@@ -172,6 +172,12 @@ class NetworkClient(ProjectGroups, ProjectAddresses, Protocol):
         """Take the instance's ports out of a group. Raises NotFound when none is in it, and as add_security_group."""
         ...
 
+    def port_states(self, caller: Caller, instance_uuid: str) -> dict[str, str]:
+        """Answer the status (ACTIVE, DOWN, BUILD, ERROR) of each of the instance's ports by its id, ACTIVE also for those which
+        are not to become so. One request.
+        """
+        ...
+
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
         """Answer the instance's ports as they are now, in NIC order."""
         ...

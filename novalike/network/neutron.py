@@ -177,6 +177,11 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             except NotFound:
                 continue                                     # somebody else deleted it: fine as well
 
+    def port_states(self, caller: Caller, instance_uuid: str) -> dict[str, str]:
+        """See NetworkClient."""
+        found = self._list("ports", device_id=instance_uuid, fields=["id", "status", "admin_state_up"])
+        return {port["id"]: "ACTIVE" if _is_plugged(port) else port.get("status") or "DOWN" for port in found}
+
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
         """See NetworkClient."""
         found = self._list("ports", device_id=instance_uuid)
@@ -320,6 +325,11 @@ def _binding(instance: Instance, host: str) -> dict[str, Any]:
     }
 
 
+def _is_plugged(port: dict[str, Any]) -> bool:
+    """Whether nothing more is to come for it: an agent makes no port active which its user disabled."""
+    return port.get("status") == "ACTIVE" or port.get("admin_state_up") is False
+
+
 def _is_owned(port: dict[str, Any]) -> bool:
     return bool((port.get("binding:profile") or {}).get(_OWNED))
 
@@ -349,7 +359,7 @@ def _vif(
             ) for f in port["fixed_ips"]
         ),
         subnets=tuple(_subnets(used, servers)), security_groups=tuple(port.get("security_groups") or ()), owned=_is_owned(port),
-        tag=profile.get(_TAG), nic=profile.get(_NIC, 0), status=port.get("status") or "", details={key: str(value) for key, value in details.items()},
+        tag=profile.get(_TAG), nic=profile.get(_NIC, 0), status=port.get("status") or "", plugging=not _is_plugged(port), details={key: str(value) for key, value in details.items()},
     )
 
 
@@ -364,6 +374,6 @@ def _subnets(found: Iterable[dict[str, Any]], servers: dict[str, str]) -> Iterab
     for subnet in {s["id"]: s for s in found}.values():
         yield Subnet(
             id=subnet["id"], cidr=subnet["cidr"], version=subnet["ip_version"], gateway=subnet["gateway_ip"],
-            dhcp_server=servers.get(subnet["id"]) if subnet["enable_dhcp"] else None, dns=tuple(subnet["dns_nameservers"]),
-            routes=tuple((route["destination"], route["nexthop"]) for route in subnet["host_routes"]),
+            dhcp_server=servers.get(subnet["id"]) if subnet["enable_dhcp"] else None, address_mode=subnet.get("ipv6_address_mode"),
+            dns=tuple(subnet["dns_nameservers"]), routes=tuple((route["destination"], route["nexthop"]) for route in subnet["host_routes"]),
         )

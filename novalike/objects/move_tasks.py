@@ -78,6 +78,7 @@ class RevertState:
     departure: Departure
     vifs: tuple[Vif, ...] = ()
     removed: bool = False
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

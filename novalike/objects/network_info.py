@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subnet:
-    """One subnet of a VIF's network. Routes are (destination CIDR, next hop)."""
+    """One subnet of a VIF's network. Routes are (destination CIDR, next hop); `address_mode` is how guests come to addresses in
+    IPv6 (slaac, dhcpv6-stateless, dhcpv6-stateful)."""
 
     id: str
     cidr: str
     version: int = 4
     gateway: str | None = None
     dhcp_server: str | None = None
+    address_mode: str | None = None
     dns: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
 
@@ -35,7 +37,7 @@ class Vif:
     `owned` is True when the server's own build made the port, so that its end deletes it; a port which a user brought
     is only unbound. `bridge` is the Linux bridge on the host, `tap` the host side interface; `vif_type` as in Neutron
     (`bridge`, `ovs`, `unbound`). `nic` is its place among the server's ports; `status` is what the network service says of it
-    (ACTIVE, DOWN, BUILD), known where it was just asked. `limited` says that the network service sees to the bandwidth limits of the
+    (ACTIVE, DOWN, BUILD), known where it was just asked; `plugging` that it plugs the port when the guest is there, and then says so. `limited` says that the network service sees to the bandwidth limits of the
     server's flavor; else the hypervisor must.
     """
 
@@ -54,6 +56,7 @@ class Vif:
     tag: str | None = None
     nic: int = 0
     status: str = ""
+    plugging: bool = False
     limited: bool = False
     details: dict[str, str] = field(default_factory=dict)
 

@@ -163,6 +163,8 @@ class BuildState:
     vifs: tuple[Vif, ...] = ()
     dirty_hosts: tuple[str, ...] = ()            # were ordered to build and have not said that they cleaned up
     failures: tuple[str, ...] = ()               # one line per failed attempt, for the fault
+    spawned: Outcome | None = None               # where it runs, and its ports are waited for
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

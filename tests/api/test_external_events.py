@@ -1,11 +1,16 @@
 """/os-server-external-events: what each event does, and what becomes of those which cannot be taken."""
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from novalike.db import instances, tasks
+from novalike.db.models.tasks import TaskRow
 from novalike.exception import Unavailable
+from novalike.objects.tasks import BuildState
 from tests import factories
 from tests.api import client
+from tests.factories_instances import CALLER, NOW
 
 MISSING = "0e44cc9c-e052-415d-afbf-469b0d384170"
 
@@ -47,6 +52,24 @@ def test_a_network_service_which_is_away_fails_nothing(service, services, server
         raise Unavailable("The network service does not answer.")
     services.networks.info = away
     assert tell(service, {"name": "network-changed", "server_uuid": server().uuid}).status == 200
+
+
+def test_a_plugged_port_wakes_the_task_which_waits_for_it_and_no_other(service, services, server, sqlite):
+    def waiting(step: str) -> str:
+        uuid = server().uuid
+        kept = tasks.add(
+            sqlite_session, kind="build", instance_uuid=uuid, epoch=1, step=step, state=BuildState(), caller=CALLER, now=NOW,
+        )
+        sqlite_session.flush()
+        sqlite_session.execute(sa.update(TaskRow).where(TaskRow.id == kept).values(wake_at=TaskRow.wake_at + 30_000))
+        sqlite_session.commit()
+        tell(service, {"name": "network-vif-plugged", "server_uuid": uuid, "tag": "p1"})
+        return kept
+    with Session(sqlite.engine) as sqlite_session:
+        waits = waiting(tasks.AWAIT_PORTS)
+        waiting("spawn")
+    assert services.doorbell.rung == [[waits]]
+    assert sqlite.fetch(tasks.due, grace=0) == [waits]
 
 
 def test_a_deleted_port_is_unplugged(service, services, server, sqlite):

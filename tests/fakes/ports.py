@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from novalike.exception import Invalid
+from novalike.network.client import BindingFailed
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import FixedIp, RequestedNetwork, Subnet, Vif
 from novalike.objects.tasks import Caller
 
 
 class Ports:
-    """Implements NetworkClient but for its checks at accept. `point` is called between any two changes."""
+    """Implements NetworkClient but for its checks at accept. `point` is called between any two changes.
+
+    With an `agent`, ports are not active where they were just bound: the agent plugs them after the next look at them, unless it is
+    `idle`, and is called with the server's id when a port was bound (too early) and when it was plugged.
+    """
 
     def __init__(self, point: Callable[[str], None] = lambda name: None) -> None:
         self.ports: dict[tuple[str, int], Vif] = {}
@@ -19,6 +25,11 @@ class Ports:
         self._point = point
         self._made = 0
         self.full = False
+        self.agent: Callable[[str], None] | None = None
+        self.idle = False
+        self.broken = False
+        self.refusing: set[str] = set()          # hosts on which nothing can be bound
+        self._active: set[str] = set()
 
     def allocate(
         self, caller: Caller, instance: Instance, requested: tuple[RequestedNetwork, ...], *, host: str,
@@ -46,8 +57,32 @@ class Ports:
                 owned=requested.port_id is None,
             )
             self._point("after a port")
-        self.hosts[self.ports[key].port_id] = host
-        return self.ports[key]
+        self._bind(instance, self.ports[key].port_id, host)
+        return self._as_it_is(self.ports[key])
+
+    def _bind(self, instance: Instance, port_id: str, host: str) -> None:
+        if self.hosts.get(port_id) != host:
+            self._active.discard(port_id)
+            self.hosts[port_id] = host
+            if self.agent is not None:
+                self.agent(instance.uuid)
+        if host in self.refusing:
+            raise BindingFailed(f"Binding failed for port {port_id}, please check neutron logs for more information.")
+
+    def _as_it_is(self, vif: Vif) -> Vif:
+        plugging = self.agent is not None and vif.port_id not in self._active
+        return replace(vif, plugging=plugging, status="DOWN" if plugging else "ACTIVE")
+
+    def port_states(self, caller: Caller, instance_uuid: str) -> dict[str, str]:
+        self._point("before looking at ports")
+        found = {vif.port_id: vif.status for vif in self.info(caller, instance_uuid)}
+        if self.broken:
+            return dict.fromkeys(found, "ERROR")
+        if self.agent is not None and not self.idle and "DOWN" in found.values():
+            self._active |= found.keys()
+            self.agent(instance_uuid)
+        self._point("after looking at ports")
+        return found
 
     def free_port(self, caller: Caller, instance_uuid: str, port_id: str) -> None:
         for key, vif in list(self.ports.items()):
@@ -61,7 +96,7 @@ class Ports:
         for key in sorted(self.ports):
             if key[0] == instance.uuid and self.hosts[self.ports[key].port_id] != host:
                 self._point("before rebinding a port")
-                self.hosts[self.ports[key].port_id] = host
+                self._bind(instance, self.ports[key].port_id, host)
                 self._point("after rebinding a port")
         return self.info(caller, instance.uuid)
 
@@ -73,7 +108,7 @@ class Ports:
             self._point("after freeing a port")
 
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
-        return tuple(self.ports[key] for key in sorted(self.ports) if key[0] == instance_uuid)
+        return tuple(self._as_it_is(self.ports[key]) for key in sorted(self.ports) if key[0] == instance_uuid)
 
     def of(self, instance_uuid: str) -> list[str]:
         """Answer the ids of an instance's ports."""

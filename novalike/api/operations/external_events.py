@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from novalike.api.operations.create import caller_of
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import device_requests, instances, port_cache
+from novalike.db import device_requests, instances, port_cache, tasks
 from novalike.exception import Conflict, Forbidden, NotFound, Unavailable
 from novalike.objects.instance import Instance
 
@@ -81,8 +81,13 @@ def _handle(services: ApiServices, ctxt: RequestContext, event: ExternalEvent, i
     assert instance is not None
     if event.name == VIF_DELETED:
         _port_is_gone(services, ctxt, instance, event.tag)
-    else:
-        # Nothing waits for a port to be plugged: tasks ask the network service themselves, and volumes are to come.
+        return
+    if event.name == VIF_PLUGGED:
+        task_id = services.cells.of_instance(instance.uuid).write(tasks.hint, instance.uuid, tasks.AWAIT_PORTS)
+        if task_id is not None:
+            services.doorbell.ring(ctxt, [task_id])
+    if event.name not in _REFRESHING:
+        # Volumes are to come.
         LOG.info("instance %s: %s %s (%s)", instance.uuid, event.name, event.tag or "", event.status)
 
 

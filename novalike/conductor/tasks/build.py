@@ -1,10 +1,11 @@
-"""Build a server: place / release, allocate / free, spawn / destroy, finish."""
+"""Build a server: place / release, allocate / free, spawn / destroy, await its ports, finish."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, changed
+from novalike.conductor.tasks.await_ports import AwaitPorts
 from novalike.conductor.tasks.placement import Place, Spawn, explained
 from novalike.db import action_log, hosts, instances
 from novalike.network.client import BindingFailed
@@ -48,12 +49,12 @@ class BuildTask(TaskKind[BuildState]):
 
     kind = "build"
     state_type = BuildState
-    steps = (Place(), Allocate(), BuildSpawn())
+    steps = (Place(), Allocate(), BuildSpawn(), AwaitPorts())
 
     def finish(self, session: Session, job: Job[BuildState]) -> None:
         now = job.world.clock.now()
-        outcome = job.outcome
-        assert outcome is not None               # the last step always waits for its host
+        outcome = job.state.spawned or job.outcome
+        assert outcome is not None               # its host reported just now, or before its ports were waited for
         hosts.reset_build_failures(session, outcome.host)    # hosts are locked before instances
         row = instances.lock(session, job.instance.uuid)
         row.vm_state = VmState.ACTIVE

@@ -88,6 +88,8 @@ class Spawn(Step[S]):
 
     def ended(self, job: Job[S], outcome: Outcome) -> Done | Retry:
         if outcome.error is None and not outcome.stale:
+            if any(vif.plugging for vif in job.state.vifs):
+                job.state = changed(job.state, spawned=outcome, looks=0)
             return Done()
         if not outcome.stale and not outcome.dirty:
             job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))

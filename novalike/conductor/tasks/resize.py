@@ -17,6 +17,7 @@ from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import destroy_order, disks
 from novalike.db import block_devices, claims, debts, instances, reservations, resizes, server_migrations
 from novalike.exception import NovalikeError
+from novalike.network.client import BindingFailed
 from novalike.objects import move_tasks
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.instance import Instance
@@ -140,13 +141,18 @@ class DestinationStep(HostStep[ResizeState]):
         return common.is_down(job, self.host(job))
 
     def _elsewhere(self, job: Job[ResizeState], error: str, *, details: str = "", retry: bool = True) -> Retry:
-        state, host = job.state, self.host(job)
-        job.state = changed(
-            state, attempts=state.attempts + 1, failures=(*state.failures, error), excluded_hosts=(*without(state.excluded_hosts, host), host),
-        )
-        if not retry or job.state.attempts >= job.world.conf.scheduler.max_attempts or state.requested_host:
-            raise NovalikeError(error, details=details)
-        return Retry(error)
+        return elsewhere(job, self.host(job), error, details=details, retry=retry)
+
+
+def elsewhere(job: Job[ResizeState], host: str, error: str, *, details: str = "", retry: bool = True) -> Retry:
+    """Give up a destination for another one. Raises NovalikeError when there is no other way."""
+    state = job.state
+    job.state = changed(
+        state, attempts=state.attempts + 1, failures=(*state.failures, error), excluded_hosts=(*without(state.excluded_hosts, host), host),
+    )
+    if not retry or job.state.attempts >= job.world.conf.scheduler.max_attempts or state.requested_host:
+        raise NovalikeError(error, details=details)
+    return Retry(error)
 
 
 class Fetch(DestinationStep):
@@ -199,10 +205,13 @@ class Bind(Step[ResizeState]):
 
     name = "bind"
 
-    def run(self, job: Job[ResizeState]) -> Done:
+    def run(self, job: Job[ResizeState]) -> Done | Retry:
         state = job.state
         assert state.dest_host is not None
-        vifs = job.world.networks.rebind(job.task.caller, resized(job), host=state.dest_host)
+        try:
+            vifs = job.world.networks.rebind(job.task.caller, resized(job), host=state.dest_host)
+        except BindingFailed as error:
+            return elsewhere(job, state.dest_host, str(error), details=error.details)
         job.state = changed(state, vifs=vifs)
         return Done()
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from novalike.conductor.engine import Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
+from novalike.conductor.tasks.await_ports import AwaitPorts
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import destroy_order, disks
 from novalike.db import claims, reservations, resizes, server_migrations
@@ -20,7 +21,7 @@ from novalike.exception import NovalikeError
 from novalike.objects import move_tasks
 from novalike.objects.instance import Instance
 from novalike.objects.move_tasks import PutBackOrder, RevertState
-from novalike.objects.states import TaskState, VmState
+from novalike.objects.states import PowerState, TaskState, VmState
 from novalike.objects.tasks import Fence, Outcome
 from novalike.rpc.compute import Build, Moves
 
@@ -104,6 +105,18 @@ class PutBack(HostStep[RevertState]):
         job.world.compute(Moves, self.host(job)).put_back(job.context, order=order)
 
 
+class AwaitPortsBack(AwaitPorts[RevertState]):
+    """Of a server which runs again, elsewhere than before. There is no other end: when they are not plugged it ends in ERROR."""
+
+    def needed(self, job: Job[RevertState]) -> bool:
+        state = job.state
+        moved = state.dest_host != state.source_host
+        return moved and state.departure.vm_state == VmState.ACTIVE and super().needed(job)
+
+
+AWAITED = AwaitPortsBack()
+
+
 class Settle(Step[RevertState]):
     """Count the server's old size alone against the project's quota."""
 
@@ -119,11 +132,14 @@ class RevertResizeTask(TaskKind[RevertState]):
 
     kind = move_tasks.REVERT_RESIZE
     state_type = RevertState
-    steps = (RemoveNew(), BindBack(), PutBack(), Settle())
+    steps = (RemoveNew(), BindBack(), PutBack(), AWAITED, Settle())
 
     def finish(self, session: Session, job: Job[RevertState]) -> None:
         self._return(session, job)
-        row = common.finish(session, job, event="compute_finish_revert_resize", vm_state=VmState(job.state.departure.vm_state))
+        departed = VmState(job.state.departure.vm_state)
+        # While ports are waited for, what the host reported may be forgotten.
+        power_state = PowerState.RUNNING if AWAITED.needed(job) else None
+        row = common.finish(session, job, event="compute_finish_revert_resize", vm_state=departed, power_state=power_state)
         self._place(session, job, row)
 
     def failed(self, session: Session, job: Job[RevertState]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, TaskKind, Wait, changed
+from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
+from novalike.conductor.tasks.await_ports import AwaitPorts
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.imaging import DropImage
 from novalike.conductor.tasks.orders import disks, image_source
@@ -14,6 +15,7 @@ from novalike.conductor.tasks.power import power_order
 from novalike.db import shelving
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import NotFound, NovalikeError
+from novalike.network.client import BindingFailed
 from novalike.objects.snapshot_tasks import UNSHELVE, UNSHELVE_HERE, UnshelveHereState, UnshelveState
 from novalike.objects.states import ACTIONS, PowerState, TaskState, VmState
 from novalike.objects.tasks import BuildOrder, Fence, Outcome
@@ -55,9 +57,13 @@ class Bind(Step[UnshelveState]):
 
     name = "bind"
 
-    def run(self, job: Job[UnshelveState]) -> Done:
+    def run(self, job: Job[UnshelveState]) -> Done | Retry:
         assert job.state.host is not None
-        job.state = changed(job.state, vifs=job.world.networks.rebind(job.task.caller, job.instance, host=job.state.host))
+        try:
+            vifs = job.world.networks.rebind(job.task.caller, job.instance, host=job.state.host)
+        except BindingFailed as error:
+            return UnshelveSpawn.elsewhere(job, str(error), details=error.details)
+        job.state = changed(job.state, vifs=vifs)
         return Done()
 
     def undo(self, job: Job[UnshelveState]) -> Done:
@@ -89,7 +95,7 @@ class UnshelveTask(TaskKind[UnshelveState]):
 
     kind = UNSHELVE
     state_type = UnshelveState
-    steps = (FindImage(), UnshelvePlace(), Bind(), UnshelveSpawn(), DropImage())
+    steps = (FindImage(), UnshelvePlace(), Bind(), UnshelveSpawn(), AwaitPorts(), DropImage())
 
     def finish(self, session: Session, job: Job[UnshelveState]) -> None:
         row = common.finish(session, job, event=EVENT, vm_state=VmState.ACTIVE, power_state=PowerState.RUNNING)
