@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -102,15 +102,20 @@ def list_page(
         seen = session.execute(place.where(_open_to(project_id)) if is_public else place, {"in_project": project_id}).first()
         if seen is None:
             raise Invalid(f"marker [{marker}] not found")
-    query = _listing(is_public, project_id is not None, include_disabled, bool(min_ram), bool(min_disk), name is not None)
-    values = {"in_project": project_id, "in_ram": min_ram, "in_disk": min_disk, "in_name": name}
-    page = paging.page(query, keys, marker=seen, limit=limit)
-    return [_flavor(row) for row in session.execute(page, values)]
+    narrowed = (is_public, project_id is not None, include_disabled, bool(min_ram), bool(min_disk), name is not None)
+    values = {"in_project": project_id, "in_ram": min_ram, "in_disk": min_disk, "in_name": name, "in_limit": limit}
+    page = _first_page(narrowed, sort_key, descending, limit is not None)
+    return [_flavor(row) for row in session.execute(page if seen is None else paging.after(page, keys, seen), values)]
+
+
+#: Whose flavors: public ones, of a project too; then whether disabled ones, and those with little memory, disk or another name stay out.
+_Narrowed: TypeAlias = tuple[bool | None, bool, bool, bool, bool, bool]
 
 
 @lru_cache(maxsize=256)
-def _listing(public: bool | None, in_project: bool, disabled: bool, ram: bool, disk: bool, name: bool) -> sa.Select[Any]:
-    """Answer the query of a list by what narrows it: making one costs as much as running it."""
+def _first_page(narrowed: _Narrowed, sort_key: str, descending: bool, limited: bool) -> sa.Select[Any]:
+    """Build the query of a list once: that costs as much as running it."""
+    public, in_project, disabled, ram, disk, name = narrowed
     query = sa.select(_TABLE)
     if public:
         query = query.where(_OPEN if in_project else _PUBLIC)
@@ -120,7 +125,9 @@ def _listing(public: bool | None, in_project: bool, disabled: bool, ram: bool, d
         (not disabled, _TABLE.c.disabled == 0), (ram, _TABLE.c.memory_mb >= sa.bindparam("in_ram")),
         (disk, _TABLE.c.root_gb >= sa.bindparam("in_disk")), (name, _TABLE.c.name == sa.bindparam("in_name")),
     )
-    return query.where(*(condition for wanted, condition in narrowing if wanted))
+    query = query.where(*(condition for wanted, condition in narrowing if wanted))
+    page = paging.page(query, [(SORT_KEYS[sort_key], descending), (_TABLE.c.id, descending)], marker=None, limit=None)
+    return page.limit(sa.bindparam("in_limit", type_=sa.Integer)) if limited else page
 
 
 def update_description(session: Session, flavorid: str, description: str | None, *, now: datetime) -> Flavor:
