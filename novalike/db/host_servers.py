@@ -12,6 +12,7 @@ from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.instances import InstanceRow
 from novalike.hardware.capacity import Amounts
 from novalike.objects.host import HostedServer
+from novalike.objects.instance import numbered_name
 
 _INSTANCES = cast("sa.Table", InstanceRow.__table__)
 _CLAIMS = cast("sa.Table", ClaimRow.__table__)
@@ -23,11 +24,11 @@ def of_hosts(session: Session, hosts: Collection[str]) -> dict[tuple[str, str], 
     found: dict[tuple[str, str], list[HostedServer]] = {}
     if not hosts:
         return found
-    query = sa.select(_INSTANCES.c.id, _INSTANCES.c.uuid, _INSTANCES.c.host, _INSTANCES.c.node).where(
+    query = sa.select(_INSTANCES.c.id, _INSTANCES.c.uuid, _INSTANCES.c.host, _INSTANCES.c.node, _INSTANCES.c.guest_name).where(
         _INSTANCES.c.host.in_(sorted(hosts)), _INSTANCES.c.deleted == 0,
     ).order_by(_INSTANCES.c.id)
-    for number, uuid, host, node in session.execute(query):
-        found.setdefault((host, node), []).append(HostedServer(id=number, uuid=uuid))
+    for number, uuid, host, node, named in session.execute(query):
+        found.setdefault((host, node), []).append(HostedServer(uuid=uuid, name=named or numbered_name(number)))
     return found
 
 

@@ -39,7 +39,7 @@ ServerRecord = sa.Row[Any]
 Volume = tuple[str, bool]
 SHOWN = (
     "id", "uuid", "project_id", "user_id", "display_name", "hostname", "vm_state", "task_state", "power_state", "host", "node",
-    "availability_zone", "image_ref", "key_name", "reservation_id", "launch_index", "locked_by", "config_drive", "progress",
+    "availability_zone", "image_ref", "key_name", "reservation_id", "launch_index", "guest_name", "locked_by", "config_drive", "progress",
     "access_ip_v4", "access_ip_v6", "document", "network_info", "fault", "created_at", "updated_at", "launched_at",
     "terminated_at", "deleted",
 )

@@ -23,7 +23,7 @@ from novalike.rpc import serializer
 
 #: Fields of objects.Instance which have a column of the same name.
 _COLUMNS = frozenset({
-    "id", "uuid", "project_id", "user_id", "display_name", "hostname", "vm_state", "task_state", "power_state", "host",
+    "id", "uuid", "project_id", "user_id", "display_name", "hostname", "guest_name", "vm_state", "task_state", "power_state", "host",
     "node", "availability_zone", "image_ref", "key_name", "reservation_id", "launch_index", "locked_by", "progress",
     "access_ip_v4", "access_ip_v6", "epoch", "created_at", "updated_at", "launched_at", "terminated_at",
 })
@@ -70,16 +70,19 @@ def _document(instance: Instance) -> dict[str, Any]:
     return {name: dumped[name] for name in DOCUMENT_FIELDS if name in dumped}
 
 
+def columns(instance: Instance) -> dict[str, Any]:
+    """Answer the values of a new instance's row, but for its number, its hardware and its fault."""
+    return {
+        **{name: getattr(instance, name) for name in _COLUMNS if name != "id"},
+        **{name: int(getattr(instance, name)) for name in _FLAGS},
+        "flavor_id": instance.flavor.flavorid, "document": _document(instance),
+        "network_info": [serializer.dump(Vif, vif) for vif in instance.network_info],
+    }
+
+
 def create(session: Session, instances: Sequence[Instance]) -> list[Instance]:
     """Insert new instances; answer them with their database ids, in the same order."""
-    rows = []
-    for instance in instances:
-        values: dict[str, Any] = {name: getattr(instance, name) for name in _COLUMNS if name != "id"}
-        values |= {name: int(getattr(instance, name)) for name in _FLAGS}
-        rows.append(InstanceRow(
-            **values, flavor_id=instance.flavor.flavorid, document=_document(instance),
-            network_info=[serializer.dump(Vif, vif) for vif in instance.network_info],
-        ))
+    rows = [InstanceRow(**columns(instance)) for instance in instances]
     session.add_all(rows)
     session.flush()
     return [to_object(row) for row in rows]

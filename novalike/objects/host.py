@@ -111,10 +111,5 @@ class Service:
 class HostedServer:
     """A server as lists of hypervisors show it. `name` is the hypervisor's name for it, as Instance.name."""
 
-    id: int
     uuid: str
-
-    @property
-    def name(self) -> str:
-        """The hypervisor's name for it."""
-        return f"instance-{self.id:08x}"
+    name: str

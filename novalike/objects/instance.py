@@ -35,6 +35,7 @@ class Instance:
     user_id: str
     display_name: str
     hostname: str
+    guest_name: str | None = None               # of a guest which Nova named, where `id` says another name
     vm_state: str
     task_state: str | None = None
     power_state: int = 0
@@ -86,4 +87,9 @@ class Instance:
     @property
     def name(self) -> str:
         """The hypervisor's name for it, from Nova's default `instance_name_template`."""
-        return f"instance-{self.id:08x}"
+        return self.guest_name or numbered_name(self.id)
+
+
+def numbered_name(number: int) -> str:
+    """Answer the hypervisor's name for the server with this number."""
+    return f"instance-{number:08x}"

@@ -169,6 +169,7 @@ def upgrade() -> None:
     sa.Column('user_id', sa.String(length=64), nullable=False),
     sa.Column('display_name', sa.String(length=255), nullable=False),
     sa.Column('hostname', sa.String(length=255), nullable=False),
+    sa.Column('guest_name', sa.String(length=255), nullable=True),
     sa.Column('vm_state', sa.String(length=32), nullable=False),
     sa.Column('task_state', sa.String(length=32), nullable=True),
     sa.Column('power_state', sa.Integer(), nullable=False),

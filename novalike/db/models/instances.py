@@ -46,6 +46,7 @@ class InstanceRow(CellBase):
     user_id: Mapped[Word]
     display_name: Mapped[Name]
     hostname: Mapped[Name]
+    guest_name: Mapped[OptName]                 # the hypervisor's name for it, where its number does not say: taken over from a Nova
     vm_state: Mapped[str] = mapped_column(String(32))
     task_state: Mapped[str | None] = mapped_column(String(32))
     power_state: Mapped[int] = mapped_column(default=0)

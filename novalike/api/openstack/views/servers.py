@@ -13,6 +13,7 @@ from novalike.api.http.versions import Version, within
 from novalike.api.openstack.links import bookmark, links
 from novalike.db.instance_lists import ServerRecord
 from novalike.objects import states
+from novalike.objects.instance import numbered_name
 from novalike.objects.tasks import Task
 
 #: First version of keys which not every version has.
@@ -134,7 +135,7 @@ class ServerView:
             "security_groups": [{"name": name} for name in document.get("security_groups", ("default",))],
             "OS-EXT-SRV-ATTR:host": record.host,
             "OS-EXT-SRV-ATTR:hypervisor_hostname": record.node,
-            "OS-EXT-SRV-ATTR:instance_name": f"instance-{record.id:08x}",
+            "OS-EXT-SRV-ATTR:instance_name": record.guest_name or numbered_name(record.id),
             "OS-EXT-SRV-ATTR:hostname": record.hostname,
             "OS-EXT-SRV-ATTR:kernel_id": document.get("kernel_id", ""),
             "OS-EXT-SRV-ATTR:ramdisk_id": document.get("ramdisk_id", ""),
@@ -168,13 +169,15 @@ class ServerView:
 
     def addresses(self, vifs: Sequence[Mapping[str, Any]] | None) -> dict[str, list[dict[str, Any]]]:
         """Answer addresses by network label, from the stored ports."""
-        shown: dict[str, list[dict[str, Any]]] = {}
+        fixed: dict[str, list[dict[str, Any]]] = {}
+        floating: dict[str, list[dict[str, Any]]] = {}
         for vif in vifs or ():
-            mac, label = vif["mac"], shown.setdefault(vif["label"], [])
+            mac, label = vif["mac"], vif["label"]
             for ip in vif.get("fixed_ips", ()):
-                label.append(self._address(ip["address"], ip.get("version", 4), "fixed", mac))
-                label.extend(self._address(text, 4, "floating", mac) for text in ip.get("floating", ()))
-        return shown
+                fixed.setdefault(label, []).append(self._address(ip["address"], ip.get("version", 4), "fixed", mac))
+                floating.setdefault(label, []).extend(self._address(text, 4, "floating", mac) for text in ip.get("floating", ()))
+            fixed.setdefault(label, [])
+        return {label: [*found, *floating.get(label, ())] for label, found in fixed.items()}    # public ones last, as Nova
 
     def _address(self, text: str, version: int, kind: str, mac: str) -> dict[str, Any]:
         if self._plain_addresses:
