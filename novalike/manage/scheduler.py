@@ -6,7 +6,8 @@ import argparse
 import json
 import uuid as uuid_module
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import orm as sa_orm
@@ -26,6 +27,7 @@ from novalike.scheduler.hardware import HardwareWishes
 from novalike.scheduler.host_manager import HostManager
 from novalike.scheduler.options import Options
 from novalike.scheduler.record import removals
+from novalike.scheduler.snapshot import Snapshot
 
 REMOVED = ("hosts", "removed_by", "reason", "such_as")
 #: A server is placed by looking at all hosts: more of them are a matter of minutes.
@@ -59,7 +61,7 @@ def simulate(session: Session) -> int:
         session.cells, Clock(), down_after=conf.service_down_time, default_zone=conf.default_availability_zone, needs=driver.needs,
         ratios=Ratios(conf.initial_cpu_allocation_ratio, conf.initial_ram_allocation_ratio, conf.initial_disk_allocation_ratio),
     )
-    hosts = [host for name in session.cells.names() for host in manager.snapshot(name)]
+    hosts = _together([manager.snapshot(name) for name in session.cells.names()])
     spec = _spec(session)
     placed, last = simulation.place(driver, spec, hosts, arguments.count)
     free = simulation.room(driver, spec, hosts)
@@ -81,6 +83,13 @@ def simulate(session: Session) -> int:
     if failure is not None:
         session.output.values({"refused": failure.summary})
     return 0 if failure is None else 1
+
+
+def _together(cells: Sequence[Snapshot]) -> Snapshot:
+    """Answer the hosts of all cells, numbered anew when there are several: each cell counts from 1."""
+    if len(cells) == 1:
+        return cells[0]
+    return Snapshot(replace(host, node_id=number) for number, host in enumerate(host for cell in cells for host in cell))
 
 
 def _in_words(decision: Decision) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from novalike.objects.request_spec import RequestSpec
 from novalike.scheduler.drivers.base import Driver
 from novalike.scheduler.host_state import HostState
 from novalike.scheduler.select import Decision, Ranked, first_reason, screen
+from novalike.scheduler.snapshot import Snapshot
 
 #: More servers than anybody asks about on one host.
 MOST = 1 << 20
@@ -27,19 +28,16 @@ class Room:
     limits: tuple[tuple[str, str, int], ...]     # filter, reason, hosts; what stops most hosts first
 
 
-def place(driver: Driver, spec: RequestSpec, hosts: Sequence[HostState], count: int) -> tuple[list[Ranked], Decision]:
+def place(driver: Driver, spec: RequestSpec, hosts: Snapshot, count: int) -> tuple[list[Ranked], Decision]:
     """Answer where so many servers would go, one after the other, and the last decision: on failure it says why."""
-    wanted, now, placed = demand(spec.flavor, root_volume=spec.root_volume), list(hosts), []
-    places = {id(host): index for index, host in enumerate(now)}
+    wanted, now, placed = demand(spec.flavor, root_volume=spec.root_volume), hosts, []
     for number in range(count):
         decision = driver.decide(spec, now, f"{spec.instance_uuid}/{number}")
         if not decision.ranked:
             break
         best = decision.ranked[0]
         placed.append(best)
-        index = places.pop(id(best.host))
-        now[index] = _with(spec, best.host, wanted, 1)
-        places[id(now[index])] = index
+        now = now.replaced({best.host.node_id: _with(spec, best.host, wanted, 1)})
     return placed, decision
 
 

@@ -13,6 +13,7 @@ from novalike.scheduler.options import Options
 from novalike.scheduler.record import REASONS, for_operators, record, removals
 from novalike.scheduler.select import Decision, Removed
 from novalike.scheduler.simulation import place, room
+from novalike.scheduler.snapshot import Snapshot
 from tests import factories_hosts as make
 
 
@@ -39,7 +40,7 @@ def clouds(draw):
 def test_as_many_fit_as_can_be_placed_one_after_the_other(cloud, vcpus, memory_mb):
     spec = make.spec(flavor=make.flavor(vcpus=vcpus, memory_mb=memory_mb, root_gb=1))
     free = room(DRIVER, spec, cloud)
-    placed, last = place(DRIVER, spec, cloud, free.servers + 1)
+    placed, last = place(DRIVER, spec, Snapshot(cloud), free.servers + 1)
     assert len(placed) == free.servers
     assert last.ranked == ()
     assert len({one.host.host for one in placed}) == free.hosts == sum(count for *_, count in free.limits)
@@ -80,4 +81,4 @@ def test_hardware_runs_out_too():
     assert (free.servers, free.limits) == (2, (("ResourcesFilter", "not enough PCPU", 1),))
     five = HardwareWishes().looked_up(make.spec(flavor=make.flavor(vcpus=1, memory_mb=2048, extra_specs={"hw:cpu_policy": "dedicated"})))
     assert room(DRIVER, five, cloud).limits == (("NUMATopologyFilter", "no NUMA cell has 2048 MiB free", 1),)
-    assert [one.host.host for one in place(DRIVER, five, cloud, 9)[0]] == ["a"] * 4
+    assert [one.host.host for one in place(DRIVER, five, Snapshot(cloud), 9)[0]] == ["a"] * 4
