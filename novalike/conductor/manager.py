@@ -15,6 +15,7 @@ from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
 from novalike.conductor.rescues import Rescues
 from novalike.conductor.resize_confirm import ResizeConfirm
+from novalike.conductor.server_ports import ServerPorts
 from novalike.conductor.shelved import Shelved
 from novalike.conductor.tasks.attach_interface import AttachInterfaceTask
 from novalike.conductor.tasks.attach_volume import AttachVolumeTask
@@ -123,6 +124,7 @@ class ConductorManager:
             Periodic("resizes", min(60.0, conf.resize_confirm_window), resized.confirm, delay=10.0),
             Periodic("reclaim", min(60.0, conf.reclaim_instance_interval), reclaim.reclaim, delay=10.0),
             Periodic("shelved servers", conf.shelved_poll_interval, Shelved(world).offload, delay=60.0),
+            Periodic("server ports", conf.heal_instance_info_cache_interval, ServerPorts(world, cell).look, delay=30.0),
             Periodic("usage audit", 60.0 if conf.instance_usage_audit else 0, UsageAudits(world).run, delay=30.0),
             Periodic("reconcilers", conf.conductor.reconcile_interval, reconcilers.run, delay=15.0),
         )

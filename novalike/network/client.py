@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from novalike.context import RequestContext
@@ -10,7 +10,7 @@ from novalike.exception import Conflict
 from novalike.objects.floating import FloatingAddress, NamedNetwork
 from novalike.objects.instance import Instance
 from novalike.objects.network import SecurityGroup, SecurityGroupRule
-from novalike.objects.network_info import RequestedNetwork, Vif
+from novalike.objects.network_info import BoundPort, RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
 
@@ -172,6 +172,9 @@ class NetworkClient(ProjectGroups, ProjectAddresses, Protocol):
         """Take the instance's ports out of a group. Raises NotFound when none is in it, and as add_security_group."""
         ...
 
+    #: Whether ports change without our asking, so that what is stored of them must be compared with the service now and then.
+    remote: bool
+
     def port_states(self, caller: Caller, instance_uuid: str) -> dict[str, str]:
         """Answer the status (ACTIVE, DOWN, BUILD, ERROR) of each of the instance's ports by its id, ACTIVE also for those which
         are not to become so. One request.
@@ -180,4 +183,12 @@ class NetworkClient(ProjectGroups, ProjectAddresses, Protocol):
 
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
         """Answer the instance's ports as they are now, in NIC order."""
+        ...
+
+    def info_of(self, caller: Caller, instance_uuids: Sequence[str]) -> dict[str, tuple[Vif, ...]]:
+        """Answer `info` for several instances, each of them a key, in a few requests. At most 50 of them."""
+        ...
+
+    def bound_ports(self, caller: Caller, *, after: str | None, limit: int) -> list[BoundPort]:
+        """Answer a page of all ports there are, by id after `after`. Fewer than `limit` are the last ones."""
         ...

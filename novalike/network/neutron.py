@@ -20,15 +20,16 @@ from novalike.identity.sessions import adapter_settings
 from novalike.network.client import BindingFailed
 from novalike.network.neutron_addresses import NeutronAddresses
 from novalike.network.neutron_groups import NeutronGroups
+from novalike.network.neutron_ports import NIC, OWNED, TAG, NeutronPorts, is_owned
+from novalike.network.neutron_ports import nic as nic_of
 from novalike.objects.instance import Instance
-from novalike.objects.network_info import ON_DEMAND, FixedIp, RequestedNetwork, Subnet, Vif
+from novalike.objects.network_info import ON_DEMAND, RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
 Params = Mapping[str, Any]
 #: Sends a request (method, path below /v2.0, query, body) and answers status and JSON.
 Send = Callable[[str, str, Params, Any], tuple[int, Any]]
-_OWNED, _NIC, _TAG = "novalike_owned", "novalike_nic", "novalike_tag"
-_OURS = (_OWNED, _NIC, _TAG)
+_OURS = (OWNED, NIC, TAG)
 _TOPOLOGY = "/auto-allocated-topology"
 _NO_GROUPS = "Network requires port_security_enabled and subnet associated in order to apply security groups."
 _FAMILIES = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
@@ -59,7 +60,7 @@ def _request_id() -> dict[str, str]:
     return {} if current is None else {"X-OpenStack-Request-ID": current.global_request_id or current.request_id}
 
 
-class NeutronClient(NeutronGroups, NeutronAddresses):
+class NeutronClient(NeutronPorts, NeutronGroups, NeutronAddresses):
     """Implements network.client.NetworkClient. `send` is what `connect` answers (or a test's)."""
 
     def __init__(self, send: Send) -> None:
@@ -101,8 +102,8 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             made_now = self._request("GET", f"{_TOPOLOGY}/{caller.project_id}")["auto_allocated_topology"]
             requested = (RequestedNetwork(network_id=made_now["id"]),)
         existing = self._list("ports", device_id=instance.uuid)
-        made = {(port.get("binding:profile") or {}).get(_NIC): port for port in existing if _is_owned(port)}
-        brought = {port["id"]: port for port in existing if not _is_owned(port)}
+        made = {nic_of(port, -1): port for port in existing if is_owned(port)}
+        brought = {port["id"]: port for port in existing if not is_owned(port)}
         group_ids = self._groups(caller.project_id, security_groups) if security_groups else None
         open_networks = self._without_port_security(requested) if group_ids else set()
         found: list[dict[str, Any]] = []
@@ -141,7 +142,7 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
     ) -> Vif:
         """See NetworkClient."""
         existing = self._list("ports", device_id=instance.uuid)
-        found = next((port for port in existing if (port.get("binding:profile") or {}).get(_NIC, 0) == nic), None)
+        found = next((port for port in existing if nic_of(port) == nic), None)
         binding = _binding(instance, host)
         if requested.port_id:
             port = self._take(instance, found, requested, nic, binding)
@@ -154,7 +155,7 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
     def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
         """See NetworkClient."""
         found = self._list("ports", device_id=instance.uuid)
-        found.sort(key=lambda port: (port.get("binding:profile") or {}).get(_NIC, len(found)))
+        found.sort(key=lambda port: nic_of(port, len(found)))
         return _on_host(self._vifs([self._put("port", port["id"], {"binding:host_id": host}) for port in found]), host)
 
     def free(self, caller: Caller, instance_uuid: str) -> None:
@@ -169,23 +170,13 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
     def _free(self, ports: Iterable[dict[str, Any]]) -> None:
         for port in ports:
             try:
-                if _is_owned(port):
+                if is_owned(port):
                     self._request("DELETE", f"/ports/{port['id']}")
                 else:
                     kept = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS}
                     self._put("port", port["id"], {"device_id": "", "device_owner": "", "binding:host_id": "", "binding:profile": kept})
             except NotFound:
                 continue                                     # somebody else deleted it: fine as well
-
-    def port_states(self, caller: Caller, instance_uuid: str) -> dict[str, str]:
-        """See NetworkClient."""
-        found = self._list("ports", device_id=instance_uuid, fields=["id", "status", "admin_state_up"])
-        return {port["id"]: "ACTIVE" if _is_plugged(port) else port.get("status") or "DOWN" for port in found}
-
-    def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
-        """See NetworkClient."""
-        found = self._list("ports", device_id=instance_uuid)
-        return self._vifs(sorted(found, key=lambda port: (port.get("binding:profile") or {}).get(_NIC, len(found))))
 
     # ---- what may be used
 
@@ -256,33 +247,6 @@ class NeutronClient(NeutronGroups, NeutronAddresses):
             found.append(matching[0])
         return found
 
-    # ---- what servers see
-
-    def _vifs(self, ports: list[dict[str, Any]]) -> tuple[Vif, ...]:
-        network_ids = sorted({port["network_id"] for port in ports})
-        networks = {n["id"]: n for n in (self._list("networks", id=network_ids) if network_ids else [])}
-        subnet_ids = sorted({fixed["subnet_id"] for port in ports for fixed in port["fixed_ips"]})
-        subnets = {s["id"]: s for s in (self._list("subnets", id=subnet_ids) if subnet_ids else [])}
-        servers = {
-            fixed["subnet_id"]: fixed["ip_address"]
-            for port in (self._list("ports", network_id=network_ids, device_owner="network:dhcp") if network_ids else [])
-            for fixed in port["fixed_ips"]
-        }
-        floating = self._floating([port["id"] for port in ports])
-        return tuple(_vif(port, networks.get(port["network_id"], {}), subnets, servers, floating) for port in ports)
-
-    def _floating(self, port_ids: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
-        """Answer the public addresses of ports' addresses; none where Neutron has no routers."""
-        try:
-            found = self._list("floatingips", port_id=port_ids) if port_ids else []
-        except NotFound:
-            return {}
-        public: dict[tuple[str, str], tuple[str, ...]] = {}
-        for one in sorted(found, key=lambda one: str(one["floating_ip_address"])):
-            key = one["port_id"], one["fixed_ip_address"]
-            public[key] = (*public.get(key, ()), one["floating_ip_address"])
-        return public
-
     # ---- requests
 
     def _list(self, collection: str, **filters: Any) -> list[dict[str, Any]]:
@@ -325,55 +289,8 @@ def _binding(instance: Instance, host: str) -> dict[str, Any]:
     }
 
 
-def _is_plugged(port: dict[str, Any]) -> bool:
-    """Whether nothing more is to come for it: an agent makes no port active which its user disabled."""
-    return port.get("status") == "ACTIVE" or port.get("admin_state_up") is False
-
-
-def _is_owned(port: dict[str, Any]) -> bool:
-    return bool((port.get("binding:profile") or {}).get(_OWNED))
-
-
 def _profile(port: dict[str, Any], nic: int, tag: str | None, *, owned: bool) -> dict[str, Any]:
-    profile = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS} | {_NIC: nic}
+    profile = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS} | {NIC: nic}
     if owned:
-        profile[_OWNED] = True
-    return profile | {_TAG: tag} if tag else profile
-
-
-def _vif(
-    port: dict[str, Any], network: dict[str, Any], subnets: dict[str, dict[str, Any]], servers: dict[str, str],
-    floating: dict[tuple[str, str], tuple[str, ...]],
-) -> Vif:
-    kind = port.get("binding:vif_type", "unbound")
-    profile = port.get("binding:profile") or {}
-    details = port.get("binding:vif_details") or {}
-    used = [subnets[fixed["subnet_id"]] for fixed in port["fixed_ips"] if fixed["subnet_id"] in subnets]
-    return Vif(
-        port_id=port["id"], network_id=port["network_id"], label=network.get("name", ""), mac=port["mac_address"], vif_type=kind,
-        bridge=_bridge(kind, port, details), tap=f"tap{port['id'][:11]}", mtu=network.get("mtu") or 1500,
-        fixed_ips=tuple(
-            FixedIp(
-                address=f["ip_address"], subnet_id=f["subnet_id"], version=6 if ":" in f["ip_address"] else 4,
-                floating=floating.get((port["id"], f["ip_address"]), ()),
-            ) for f in port["fixed_ips"]
-        ),
-        subnets=tuple(_subnets(used, servers)), security_groups=tuple(port.get("security_groups") or ()), owned=_is_owned(port),
-        tag=profile.get(_TAG), nic=profile.get(_NIC, 0), status=port.get("status") or "", plugging=not _is_plugged(port), details={key: str(value) for key, value in details.items()},
-    )
-
-
-def _bridge(kind: str, port: dict[str, Any], details: dict[str, Any]) -> str | None:
-    """The bridge as ML2's agents name it: linuxbridge's per network, Open vSwitch's integration bridge."""
-    if kind == "bridge":
-        return str(details.get("bridge_name") or f"brq{port['network_id'][:11]}")
-    return str(details.get("bridge_name") or "br-int") if kind == "ovs" else None
-
-
-def _subnets(found: Iterable[dict[str, Any]], servers: dict[str, str]) -> Iterable[Subnet]:
-    for subnet in {s["id"]: s for s in found}.values():
-        yield Subnet(
-            id=subnet["id"], cidr=subnet["cidr"], version=subnet["ip_version"], gateway=subnet["gateway_ip"],
-            dhcp_server=servers.get(subnet["id"]) if subnet["enable_dhcp"] else None, address_mode=subnet.get("ipv6_address_mode"),
-            dns=tuple(subnet["dns_nameservers"]), routes=tuple((route["destination"], route["nexthop"]) for route in subnet["host_routes"]),
-        )
+        profile[OWNED] = True
+    return profile | {TAG: tag} if tag else profile

@@ -62,6 +62,15 @@ class Vif:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoundPort:
+    """A port as the network service lists it. `instance_uuid` is empty unless it is a server's; `ours` says that we bound it."""
+
+    port_id: str
+    instance_uuid: str = ""
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedNetwork:
     """One network, port or address which the caller asked for and was authorized to use, in NIC order."""
 

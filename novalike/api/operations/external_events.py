@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from novalike.api.operations.create import caller_of
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import device_requests, instances, port_cache, tasks
-from novalike.exception import Conflict, Forbidden, NotFound, Unavailable
+from novalike.db import instances, port_cache, tasks
+from novalike.exception import Forbidden, NotFound, Unavailable
 from novalike.objects.instance import Instance
 
 LOG = logging.getLogger(__name__)
@@ -97,13 +97,8 @@ def _port_is_gone(services: ApiServices, ctxt: RequestContext, instance: Instanc
     if not any(vif.port_id == port_id for vif in instance.network_info):
         return
     try:
-        task_id = cell.write(
-            device_requests.detach_interface, instance, port_id or "", caller_of(ctxt), now=services.clock.now(), pass_lock=True,
-        )
+        task_id = port_cache.let_go(cell, instance, port_id or "", caller_of(ctxt), now=services.clock.now())
     except NotFound:
         return
-    except Conflict as error:                    # in no state to unplug anything: what is started next shall be without it
-        if not cell.write(port_cache.forget, instance.uuid, port_id or ""):
-            LOG.warning("port %s of instance %s was deleted while something else goes on: %s", port_id, instance.uuid, error)
-        return
-    services.doorbell.ring(ctxt, [task_id])
+    if task_id is not None:
+        services.doorbell.ring(ctxt, [task_id])

@@ -23,7 +23,7 @@ from novalike.network.local.topology import AutoTopology
 from novalike.objects import bandwidth
 from novalike.objects.instance import Instance
 from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
-from novalike.objects.network_info import ON_DEMAND, RequestedNetwork, Vif
+from novalike.objects.network_info import ON_DEMAND, BoundPort, RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
 #: How many networks are looked at to find out whether there is exactly one.
@@ -32,6 +32,8 @@ _ENOUGH = 50
 
 class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
     """Implements network.client.NetworkClient."""
+
+    remote = False
 
     def __init__(self, store: Store, topology: AutoTopology) -> None:
         self._store = store
@@ -220,6 +222,18 @@ class LocalNetworkClient(ProxiedGroups, ProxiedAddresses):
     def info(self, caller: Caller, instance_uuid: str) -> tuple[Vif, ...]:
         """See NetworkClient."""
         return self._store.database.fetch(lambda session: vifs.build(session, ports.of_device(session, instance_uuid)))
+
+    def info_of(self, caller: Caller, instance_uuids: Sequence[str]) -> dict[str, tuple[Vif, ...]]:
+        """See NetworkClient."""
+        return {uuid: self.info(caller, uuid) for uuid in instance_uuids}
+
+    def port_states(self, caller: Caller, instance_uuid: str) -> dict[str, str]:
+        """See NetworkClient. Nobody needs to ask: our ports are never `plugging`."""
+        return {vif.port_id: "ACTIVE" for vif in self.info(caller, instance_uuid)}
+
+    def bound_ports(self, caller: Caller, *, after: str | None, limit: int) -> list[BoundPort]:
+        """See NetworkClient. Ports go with their server, in the same database."""
+        return []
 
 
 def _binding(instance: Instance, host: str) -> dict[str, Any]:
