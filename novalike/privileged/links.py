@@ -23,9 +23,14 @@ def exists(name: str) -> bool:
     Asked of the kernel and not of /sys, which may show another namespace than the one this process is in.
     """
     try:
-        return socket.if_nametoindex(_checked(name)) > 0
+        return socket.if_nametoindex(checked(name)) > 0
     except OSError:
         return False
+
+
+def names() -> frozenset[str]:
+    """Answer the names of this network namespace's interfaces. Costs next to nothing."""
+    return frozenset(name for _, name in socket.if_nameindex())
 
 
 def is_bridge(name: str) -> bool:
@@ -48,6 +53,34 @@ def ensure_bridge(name: str, *, mtu: int | None = None) -> bool:
     return made
 
 
+def ensure_tap(name: str, *, mtu: int | None = None, mac: str | None = None) -> None:
+    """Make a tap device which outlives whoever opens it, unless it exists, and bring it up."""
+    if not exists(name):
+        _ip("tuntap", "add", "dev", name, "mode", "tap", fine="File exists")
+    set_up(name, mtu=mtu, mac=mac)
+
+
+def ensure_pair(name: str, peer: str, *, mtu: int | None = None) -> None:
+    """Make two interfaces with a wire between them unless they exist, and bring them up."""
+    if not exists(checked(peer)):
+        _ip("link", "add", "name", checked(name), "type", "veth", "peer", "name", peer, fine="File exists")
+    set_up(name, mtu=mtu)
+    set_up(peer, mtu=mtu)
+
+
+def ensure_vlan(name: str, parent: str, tag: int) -> None:
+    """Make the interface of a VLAN of another interface unless it exists, and bring it up."""
+    if not exists(name):
+        _ip("link", "add", "link", checked(parent), "name", name, "type", "vlan", "id", str(tag), fine="File exists")
+    set_up(name)
+
+
+def set_up(name: str, *, mtu: int | None = None, mac: str | None = None, master: str | None = None) -> None:
+    """Bring an interface up, with this size of packets and address, in this bridge."""
+    values = {"mtu": str(mtu) if mtu else None, "address": mac, "master": checked(master) if master else None}
+    _ip("link", "set", "dev", checked(name), *(word for key, value in values.items() if value for word in (key, value)), "up")
+
+
 def delete(name: str) -> bool:
     """Remove an interface; answer whether there was one."""
     return exists(name) and _ip("link", "delete", "dev", name, fine="Cannot find device")
@@ -58,11 +91,19 @@ def show(namespace: str | None = None, *, device: str | None = None) -> list[dic
 
     With `device` only that one is answered, or none when there is no such interface.
     """
-    where = ["dev", _checked(device)] if device else []
+    where = ["dev", checked(device)] if device else []
     done = _run(["ip", *_inside(namespace), "-json", "-details", "address", "show", *where])
     if done.returncode and not (device and "does not exist" in done.stderr):
         raise NovalikeError("Network interfaces could not be listed.", details=done.stderr.strip())
     return [link for link in json.loads(done.stdout or "[]") if link] if not done.returncode else []
+
+
+def loose() -> set[str]:
+    """Answer the names of this network namespace's interfaces which are in no bridge."""
+    done = _run(["ip", "-json", "link", "show", "nomaster"])
+    if done.returncode:
+        raise NovalikeError("Network interfaces could not be listed.", details=done.stderr.strip())
+    return {link["ifname"] for link in json.loads(done.stdout or "[]") if link}
 
 
 def routes(namespace: str | None = None, *, version: int = 4) -> list[dict[str, Any]]:
@@ -75,7 +116,7 @@ def routes(namespace: str | None = None, *, version: int = 4) -> list[dict[str, 
 
 def forwarding_entries(device: str) -> list[dict[str, Any]]:
     """Answer the forwarding entries of a bridge port, as `bridge -json` words them."""
-    done = _run(["bridge", "-json", "fdb", "show", "dev", _checked(device)])
+    done = _run(["bridge", "-json", "fdb", "show", "dev", checked(device)])
     return [] if done.returncode else list(json.loads(done.stdout or "[]"))
 
 
@@ -123,8 +164,8 @@ def _ip(*arguments: str, fine: str | None = None) -> bool:
     raise NovalikeError("A network interface could not be changed.", details=f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
-def _checked(name: str) -> str:
-    """Refuse what could be a path or an option instead of an interface's name."""
+def checked(name: str) -> str:
+    """Answer the name of an interface; refuse what could be a path or an option instead. Raises NovalikeError."""
     if not _NAME.fullmatch(name):
         raise NovalikeError(f"{name!r} is no interface name")
     return name

@@ -31,7 +31,6 @@ from novalike.virt.libvirt import (
     hardware,
     inventory,
     secrets,
-    vif,
     volumes,
 )
 from novalike.virt.libvirt.disks import Disks
@@ -40,6 +39,7 @@ from novalike.virt.libvirt.host import Host
 from novalike.virt.libvirt.images import ImageCache
 from novalike.virt.libvirt.machine import PCIE_PORTS, Files, HostChoices, cpu, machine
 from novalike.virt.libvirt.serial_ports import SerialPorts
+from novalike.virt.libvirt.vif import Ports
 from novalike.virt.libvirt.xml.graphics import Spice
 
 LOG = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class LibvirtCore:
         )
         cow = conf.libvirt.images_type == "qcow2" or (conf.libvirt.images_type == "default" and conf.use_cow_images)
         self._disks = Disks(path, self._images, cow=cow, ephemeral_format=conf.default_ephemeral_format or "ext4")
+        self._ports = Ports(conf.os_vif_ovs)
         serial = conf.serial_console
         self._serial_ports = SerialPorts(serial.proxyclient_address, serial.port_range, self._clock) if serial.enabled else None
         self._events: PowerEvents | None = None
@@ -112,7 +113,7 @@ class LibvirtCore:
             wanted = demands.of(instance)
             self._host.call(guest.remove, instance.uuid)
             self._disks.make(request, self._config_drive(request, wanted))
-            vif.plug(request.vifs)
+            self._ports.plug(instance.uuid, request.vifs)
             xml, root_device = self._xml(request, wanted)
             self._host.call(guest.restart, instance.uuid, xml)
         return root_device
@@ -121,13 +122,13 @@ class LibvirtCore:
         with self._working(instance_uuid), failures():
             self._host.call(guest.remove, instance_uuid)
             self._host.call(secrets.forget, instance_uuid)
-            vif.unplug(vifs)
+            self._ports.unplug(vifs)
             self._disks.remove(instance_uuid)
 
     def leftovers(self, instance_uuid: str, vifs: tuple[Vif, ...] = ()) -> tuple[str, ...]:
         """Answer names of files, taps (of these ports) and domains which still exist."""
         domain = (f"domain:{instance_uuid}",) if self._host.call(guest.power_state, instance_uuid) is not None else ()
-        return (*domain, *(f"tap:{tap}" for tap in vif.leftovers(vifs)), *self._disks.leftovers(instance_uuid))
+        return (*domain, *(f"tap:{tap}" for tap in self._ports.leftovers(vifs)), *self._disks.leftovers(instance_uuid))
 
     # ---- power ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class LibvirtCore:
     def power_on(self, request: SpawnRequest) -> None:
         uuid = request.instance.uuid
         with self._working(uuid), failures():
-            vif.plug(request.vifs)
+            self._ports.plug(uuid, request.vifs)
             xml, _ = self._xml(request, demands.of(request.instance))
             self._host.call(guest.start_unless_running, uuid, xml)
 
@@ -155,7 +156,7 @@ class LibvirtCore:
         uuid = request.instance.uuid
         with self._working(uuid), failures():
             xml, _ = self._xml(request, demands.of(request.instance))
-            vif.plug(request.vifs)
+            self._ports.plug(uuid, request.vifs)
             running = self._host.call(guest.power_state, uuid) is PowerState.RUNNING
             if not hard and running and self._shut_down(uuid, timeout, timeout + 1):
                 self._host.call(guest.start_unless_running, uuid, xml)

@@ -9,7 +9,6 @@ from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
 from novalike.objects.states import PowerState
 from novalike.virt.libvirt import demands, diagnostics, guest, machine, plugging, secrets, volumes
-from novalike.virt.libvirt import vif as ports
 from novalike.virt.libvirt.core import LibvirtCore, failures
 from novalike.virt.libvirt.xml.element import render
 from novalike.virt.libvirt.xml.volume import VolumeDisk
@@ -25,14 +24,14 @@ class DeviceGuests(LibvirtCore):
         with self._working(instance.uuid), failures():
             if not self._is_on(instance.uuid):
                 return
-            ports.plug((vif,))
+            self._ports.plug(instance.uuid, (vif,))
             interface = machine.interface(vif, demands.of(instance))
             self._host.call(plugging.attach, instance.uuid, interface.alias, render(interface.xml()))
 
     def detach_interface(self, instance: Instance, vif: Vif) -> None:
         with self._working(instance.uuid), failures():
             self._let_go(instance.uuid, machine.alias(vif))
-            ports.unplug((vif,))
+            self._ports.unplug((vif,))
 
     def attach_volume(self, instance: Instance, device: BlockDevice) -> None:
         uuid = instance.uuid

@@ -12,6 +12,7 @@ from novalike.objects.block_device import BlockDevice
 from novalike.objects.network_info import Vif
 from novalike.virt.driver import SpawnRequest
 from novalike.virt.libvirt import granted, volumes
+from novalike.virt.libvirt import vif as ports
 from novalike.virt.libvirt.demands import Demands
 from novalike.virt.libvirt.disks import RESCUE, ROOT, DiskFile
 from novalike.virt.libvirt.granted import Floating
@@ -20,7 +21,7 @@ from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
 from novalike.virt.libvirt.xml.disk import Controller, Disk
 from novalike.virt.libvirt.xml.domain import Clock, Device, Domain, Features
 from novalike.virt.libvirt.xml.graphics import Input, Spice, Video, Vnc
-from novalike.virt.libvirt.xml.interface import BridgeInterface
+from novalike.virt.libvirt.xml.interface import Interface
 from novalike.virt.libvirt.xml.serial import AgentChannel, Serial, SpiceChannel, TcpSerial
 from novalike.virt.libvirt.xml.server import ServerNote
 from novalike.virt.libvirt.xml.virtio import Balloon, Rng, Watchdog
@@ -206,14 +207,9 @@ def alias(vif: Vif) -> str:
     return f"ua-{vif.port_id}"
 
 
-def interface(vif: Vif, demands: Demands) -> BridgeInterface:
+def interface(vif: Vif, demands: Demands) -> Interface:
     """Answer a port as a device. Raises BuildFailed."""
-    if not vif.bridge or not vif.tap:
-        raise BuildFailed(f"Port {vif.port_id} names no bridge to plug it into.")
-    return BridgeInterface(
-        mac=vif.mac, bridge=vif.bridge, tap=vif.tap, model=demands.vif_model, mtu=vif.mtu, alias=alias(vif),
-        bandwidth=() if vif.limited else demands.bandwidth,
-    )
+    return ports.interface(vif, demands.vif_model, alias=alias(vif), bandwidth=() if vif.limited else demands.bandwidth)
 
 
 def _consoles(demands: Demands, files: Files, host: HostChoices, serial_ports: Sequence[int]) -> Iterator[Device]:

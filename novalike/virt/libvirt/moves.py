@@ -24,7 +24,7 @@ from novalike.objects.network_info import Vif
 from novalike.objects.secret import Secret
 from novalike.rpc import serializer
 from novalike.virt.driver import PowerListener, SpawnRequest
-from novalike.virt.libvirt import demands, guest, qcow2, qemu_img, secrets, transfer, vif
+from novalike.virt.libvirt import demands, guest, qcow2, qemu_img, secrets, transfer
 from novalike.virt.libvirt.core import LibvirtCore, build_failures, failures
 from novalike.virt.libvirt.disks import ASIDE, ROOT, SWAP, DiskFile
 from novalike.virt.libvirt.images import CachedImage
@@ -133,7 +133,7 @@ class MovedGuests(LibvirtCore):
             self._take_back(uuid)
             wanted = demands.of(request.instance)
             if power_on:
-                vif.plug(request.vifs)
+                self._ports.plug(uuid, request.vifs)
             xml, _ = self._xml(request, wanted)
             self._host.call(guest.start_unless_running if power_on else guest.define, uuid, xml)
 
@@ -241,7 +241,7 @@ class MovedGuests(LibvirtCore):
         uuid = request.instance.uuid
         with self._working(uuid), build_failures():
             if power_on:
-                vif.plug(request.vifs)
+                self._ports.plug(uuid, request.vifs)
             xml, _ = self._xml(request, demands.of(request.instance))
             self._host.call(guest.start_unless_running if power_on else guest.define, uuid, xml)
 

@@ -6,7 +6,7 @@ import os
 
 from novalike.exception import NovalikeError
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import demands, guest, vif
+from novalike.virt.libvirt import demands, guest
 from novalike.virt.libvirt.core import LibvirtCore, build_failures, failures
 from novalike.virt.libvirt.machine import machine
 
@@ -34,7 +34,7 @@ class RebuiltGuests(LibvirtCore):
         uuid = request.instance.uuid
         with self._working(uuid), failures():
             if start:
-                vif.plug(request.vifs)
+                self._ports.plug(uuid, request.vifs)
             xml, root_device = self._xml(request, demands.of(request.instance))
             self._host.call(guest.start_unless_running if start else guest.define, uuid, xml)
         return root_device

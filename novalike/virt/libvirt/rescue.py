@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from novalike.exception import BuildFailed, NotFound
 from novalike.objects.states import PowerState
 from novalike.virt.driver import RescueRequest, SpawnRequest
-from novalike.virt.libvirt import demands, guest, vif
+from novalike.virt.libvirt import demands, guest
 from novalike.virt.libvirt.core import LibvirtCore, build_failures, failures
 from novalike.virt.libvirt.demands import CDROM_BUSES, DISK_BUSES, Demands
 from novalike.virt.libvirt.disks import CONFIG_DRIVE, RESCUE, ROOT, DiskFile, link, store
@@ -70,7 +70,7 @@ class RescuedGuests(LibvirtCore):
                 raise NotFound("No rescue disk is prepared for the server.")
             self._store(uuid, replace(record, booted=True))
             shown = request.guest if _is_stable(request.properties) else replace(request.guest, block_devices=())
-            vif.plug(shown.vifs)
+            self._ports.plug(uuid, shown.vifs)
             xml, _ = self._xml(shown, _demands(request), self._seen(uuid, record))
             self._host.call(guest.restart, uuid, xml)
 
@@ -80,7 +80,7 @@ class RescuedGuests(LibvirtCore):
             record = self._record(uuid)
             rescued = record is not None and record.booted
             if start:
-                vif.plug(request.vifs)
+                self._ports.plug(uuid, request.vifs)
                 xml, _ = self._xml(request, demands.of(request.instance))
                 self._host.call(guest.restart if rescued else guest.start_unless_running, uuid, xml)
             elif rescued:

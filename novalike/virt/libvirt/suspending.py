@@ -7,7 +7,7 @@ from collections.abc import Callable
 from novalike.exception import Conflict, NotFound
 from novalike.objects.states import PowerState
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import demands, guest, vif
+from novalike.virt.libvirt import demands, guest
 from novalike.virt.libvirt.core import LibvirtCore, failures
 
 
@@ -26,7 +26,7 @@ class SuspendingGuests(LibvirtCore):
     def resume(self, request: SpawnRequest) -> None:
         uuid = request.instance.uuid
         with self._working(uuid), failures():
-            vif.plug(request.vifs)
+            self._ports.plug(uuid, request.vifs)
             xml, _ = self._xml(request, demands.of(request.instance))
             self._host.call(guest.restore, uuid, xml)
 

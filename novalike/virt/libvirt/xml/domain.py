@@ -9,6 +9,7 @@ from novalike.virt.libvirt.xml import numa
 from novalike.virt.libvirt.xml.boot import Boot, Sysinfo
 from novalike.virt.libvirt.xml.cpu import Cpu, CpuTune
 from novalike.virt.libvirt.xml.element import Element, element, render
+from novalike.virt.libvirt.xml.interface import Interface
 from novalike.virt.libvirt.xml.server import ServerNote
 
 
@@ -72,6 +73,11 @@ class Domain:
     emulator: str | None = None
     cpu_set: str | None = None                           # the host's CPUs on which all vCPUs float
 
+    @property
+    def shares_memory(self) -> bool:
+        """Whether something outside reads and writes its memory: a switch does, for NICs which are sockets."""
+        return any(isinstance(device, Interface) and device.type == "vhostuser" for device in self.devices)
+
     def xml(self) -> Element:
         """Render to a tree."""
         return element(
@@ -80,7 +86,7 @@ class Domain:
             element("uuid", text=self.uuid),
             self.note.xml() if self.note else None,
             element("memory", {"unit": "MiB"}, text=self.memory_mb),
-            numa.backing(self.cpu.cells),
+            numa.backing(self.cpu.cells, shared=self.shares_memory),
             element("vcpu", {"placement": "static" if self.cpu_set else None, "cpuset": self.cpu_set}, text=self.vcpus),
             self.cpu_tune.xml(),
             numa.tune(self.cpu.cells),

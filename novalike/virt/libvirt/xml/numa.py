@@ -38,11 +38,13 @@ def tune(cells: tuple[NumaCell, ...]) -> Element | None:
     )
 
 
-def backing(cells: tuple[NumaCell, ...]) -> Element | None:
-    """Render the pages of cells which have larger ones."""
+def backing(cells: tuple[NumaCell, ...], *, shared: bool = False) -> Element | None:
+    """Render the pages of cells which have larger ones, and that other processes of the host may look into the memory."""
     large = [cell for cell in cells if cell.page_kb is not None]
-    if not large:
+    if not large and not shared:
         return None
-    return element("memoryBacking", None, element("hugepages", None, *(
-        element("page", {"size": cell.page_kb, "unit": "KiB", "nodeset": cell.id}) for cell in large
-    )))
+    pages = (element("page", {"size": cell.page_kb, "unit": "KiB", "nodeset": cell.id}) for cell in large)
+    return element(
+        "memoryBacking", None, element("hugepages", None, *pages) if large else None,
+        element("source", {"type": "memfd"}) if not large else None, element("access", {"mode": "shared"}) if shared else None,
+    )
