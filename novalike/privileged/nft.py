@@ -26,6 +26,15 @@ def show(family: str, table: str, *, namespace: str | None = None) -> list[dict[
     return list(json.loads(done.stdout)["nftables"])
 
 
+def tables() -> set[tuple[str, str]]:
+    """Answer the tables of this network namespace, as (family, name)."""
+    done = _run(["nft", "-j", "list", "tables"])
+    if done.returncode:
+        raise NovalikeError("The packet filter could not be read.", details=done.stderr.strip())
+    found = (item["table"] for item in json.loads(done.stdout)["nftables"] if "table" in item)
+    return {(table["family"], table["name"]) for table in found}
+
+
 def apply(script: str, *, namespace: str | None = None) -> None:
     """Run an nft script in one transaction: all of it takes effect, or nothing."""
     LOG.debug("nft in %s: %s", namespace or "this namespace", script)

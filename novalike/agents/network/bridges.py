@@ -44,6 +44,21 @@ class Bridges:
         """Answer the name of a network's namespace."""
         return f"{self._prefix}{names.short(network_id)}"
 
+    def devices(self, network: DesiredNetwork) -> set[str]:
+        """Answer the interfaces which a network has on the host, besides those of its ports."""
+        short = names.short(network.id)
+        devices = {network.bridge, f"{names.INNER}{short}"}
+        if self._outside:
+            devices.add(f"{names.OUTER}{short}")
+        if self._tunnels(network):
+            devices.add(f"{names.TUNNEL}{short}")
+        if network.wire and network.kind == "vlan":
+            devices.add(f"{names.VLAN}{short}")
+        return devices
+
+    def _tunnels(self, network: DesiredNetwork) -> bool:
+        return network.segment is not None and not network.wire and bool(self._local_ip)
+
     def ensure(self, network: DesiredNetwork) -> bool:
         """Make true what is not; answer whether the namespace is a new one. Raises NovalikeError."""
         short, namespace = names.short(network.id), self.namespace(network.id)
@@ -54,7 +69,7 @@ class Bridges:
         if self._outside:
             self.pair(f"{names.OUTER}{short}", names.WAN, namespace, 1500)
         self._inside(network, namespace)
-        if network.segment is not None and not network.wire and self._local_ip:
+        if self._tunnels(network):
             self._tunnel(network)
         elif network.wire:
             self._join_wire(network)
@@ -68,6 +83,15 @@ class Bridges:
         namespaces.set_sysctl({f"ipv6/conf/{network.bridge}/disable_ipv6": "1"})
         if found[0]["mtu"] != network.mtu or "UP" not in found[0]["flags"]:
             links.change([f"link set dev {network.bridge} mtu {network.mtu} up"])
+
+    @staticmethod
+    def take_in(networks: Iterable[DesiredNetwork]) -> None:
+        """Put guests' taps back into bridges which were lost and made again. Raises NovalikeError."""
+        bridge_of = {port.tap: network.bridge for network in networks for port in network.ports}
+        lost = sorted(bridge_of.keys() & links.loose())
+        if lost:
+            LOG.warning("back into their bridges: %s", ", ".join(lost))
+        links.change([f"link set dev {tap} master {bridge_of[tap]}" for tap in lost])
 
     def pair(self, outer: str, inner: str, namespace: str, mtu: int, *, bridge: str | None = None, mac: str = "") -> None:
         """One veth pair: `outer` on the host (in the bridge, if one is named), `inner` in the namespace."""

@@ -34,7 +34,7 @@ class Dhcp:
         """
         folder = self._ownership.folder(names.short(network.id))
         config, pid_file = f"{folder}/dnsmasq.conf", f"{folder}/dnsmasq.pid"
-        if not any(subnet.server and (subnet.dhcp or subnet.version == 4) for subnet in network.subnets):
+        if not _needed(network):
             dnsmasq.stop(config, pid_file)
             return
         self._ownership.claim(names.short(network.id))
@@ -48,6 +48,11 @@ class Dhcp:
             dnsmasq.start(namespace, config)
         elif hosts_changed:
             dnsmasq.reread(config, pid_file)
+
+    def lost(self, network: DesiredNetwork) -> bool:
+        """Tell whether a network's server does not run, although it should."""
+        folder = self._ownership.folder(names.short(network.id))
+        return _needed(network) and dnsmasq.running(f"{folder}/dnsmasq.conf", f"{folder}/dnsmasq.pid") is None
 
     def remove(self, short: str) -> None:
         """End a network's server and forget its leases."""
@@ -124,6 +129,10 @@ class Dhcp:
             if server:
                 message = release_message(server, address, mac, client_id)
                 namespaces.send_datagram(namespace, message, (server, 67), source=(server, 68))
+
+
+def _needed(network: DesiredNetwork) -> bool:
+    return any(subnet.server and (subnet.dhcp or subnet.version == 4) for subnet in network.subnets)
 
 
 def render_hosts(network: DesiredNetwork) -> str:

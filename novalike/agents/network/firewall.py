@@ -117,6 +117,10 @@ class Firewall:
         self._present = [present(contents) for contents in wanted]
         return bool(script)
 
+    def tables(self) -> set[tuple[str, str]]:
+        """Answer the tables which are known to be there, as (family, name)."""
+        return {(table.family, table.name) for table in self._tables} if self._present is not None else set()
+
     @staticmethod
     def track(device: str) -> None:
         """Have a bridge hand its packets to connection tracking. Without that nothing is ever the answer to something, and

@@ -16,11 +16,12 @@ from novalike.agents.network.firewall import Firewall
 from novalike.agents.network.metadata import MetadataProxies
 from novalike.agents.network.outside import Outside
 from novalike.agents.network.ownership import Ownership, Survey
-from novalike.agents.network.routers import Routers
+from novalike.agents.network.routers import Routers, outside
 from novalike.clock import Clock
 from novalike.exception import NovalikeError
 from novalike.objects.network_state import DesiredNetwork
 from novalike.objects.secret import Secret
+from novalike.privileged import links, namespaces, nft
 
 LOG = logging.getLogger(__name__)
 
@@ -86,9 +87,26 @@ class LinuxHost:
             if thorough or network.id in changed:
                 done &= self._try(f"network {network.id}", self._network, network, thorough)
         done &= self._route(changed, gone, thorough)
+        if thorough and wanted:
+            done &= self._try("guests' taps", self._bridges.take_in, wanted)
         if thorough:
             done &= self._try("leftovers", self._clean)
         return done
+
+    def lost(self) -> bool:
+        """Tell whether anything that was made is not there any more. Meant to be asked often: it costs a few milliseconds."""
+        made = [network for network in self._made.values() if network.id not in self._unused]
+        routed = self._routers.made_all()
+        devices = {device for network in made for device in self._bridges.devices(network)}
+        devices |= {outside(leg) for router in routed for leg in router.legs}
+        spaces = [self._bridges.namespace(network.id) for network in made] + [self._routers.namespace(router.id) for router in routed]
+        missing = sorted(devices - links.names()) + [name for name in spaces if not namespaces.exists(name)]
+        missing += [f"the DHCP server of network {network.id}" for network in made if self._dhcp.lost(network)]
+        if made:
+            missing += [f"table {family} {name}" for family, name in sorted(self._firewall.tables() - nft.tables())]
+        if missing:
+            LOG.warning("gone without this agent's doing: %s", ", ".join(missing))
+        return bool(missing)
 
     def _route(self, changed: Collection[str], gone: Collection[str], thorough: bool) -> bool:
         done = True
@@ -211,6 +229,10 @@ class NoHost:
     def apply(self, changed: Collection[str], gone: Collection[str], *, thorough: bool = False) -> bool:
         """Nothing to do, and so always done."""
         return True
+
+    def lost(self) -> bool:
+        """Nothing to lose."""
+        return False
 
     def close(self) -> None:
         """Nothing to close."""

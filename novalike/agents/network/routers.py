@@ -55,6 +55,10 @@ class Routers:
         """Tell whether a router is known to be there."""
         return router_id in self._made
 
+    def made_all(self) -> list[DesiredRouter]:
+        """Answer the routers which are known to be there, as they were made."""
+        return list(self._made.values())
+
     def yield_addresses(self, wanted: Iterable[DesiredRouter]) -> None:
         """Give up floating addresses which routers have no more, before another router takes one of them over."""
         for router in wanted:

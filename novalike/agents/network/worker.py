@@ -18,6 +18,8 @@ from novalike.rpc.network import NetworkAgent
 LOG = logging.getLogger(__name__)
 #: Seconds which rings are collected for before the first of them is answered.
 COALESCE = 0.1
+#: Seconds between two looks at whether all that was made is still there.
+WATCH = 4.0
 _RETRY_FIRST, _RETRY_LAST = 0.5, 30.0
 
 
@@ -30,6 +32,10 @@ class Host(Protocol):
 
     def apply(self, changed: set[str], gone: set[str], *, thorough: bool = False) -> bool:
         """See LinuxHost.apply."""
+        ...
+
+    def lost(self) -> bool:
+        """See LinuxHost.lost."""
         ...
 
     def close(self) -> None:
@@ -50,12 +56,13 @@ class Ring(NetworkAgent):
 class Worker:
     """One thread which fetches the desired state and applies it: never two at a time, and never more often than needed."""
 
-    def __init__(self, host: str, conductor: DesiredState, desired: Desired, hands: Host, clock: Clock) -> None:
+    def __init__(self, host: str, conductor: DesiredState, desired: Desired, hands: Host, clock: Clock, *, watch: float = WATCH) -> None:
         self._host = host
         self._conductor = conductor
         self._desired = desired
         self._hands = hands
         self._clock = clock
+        self._watch = watch
         self._wake = threading.Event()
         self._whole = True                           # fetch everything and compare with everything
         self._stopping = False
@@ -86,7 +93,10 @@ class Worker:
     def _run(self) -> None:
         pause = _RETRY_FIRST
         while True:
-            self._wake.wait()
+            if not self._wake.wait(self._watch):
+                if not self._lost():
+                    continue
+                self._whole = True
             if self._stopping:
                 return
             if not self._whole:
@@ -100,6 +110,13 @@ class Worker:
                 pause = min(pause * 2, _RETRY_LAST)
                 self._whole = True
                 self._wake.set()
+
+    def _lost(self) -> bool:
+        try:
+            return self._hands.lost()
+        except Exception:
+            LOG.exception("whether this host's networks are there could not be seen")
+            return False
 
     def once(self) -> bool:
         """Fetch and apply once; answer False when it is to be tried again."""

@@ -39,6 +39,7 @@ class Hands:
         self.done: list[tuple[set[str], set[str], bool]] = []
         self.failures = 0
         self.surveys = 0
+        self.looks = 0
 
     def survey(self) -> None:
         self.surveys += 1
@@ -47,6 +48,10 @@ class Hands:
         self.done.append((changed, gone, thorough))
         self.failures -= 1
         return self.failures < 0
+
+    def lost(self) -> bool:
+        self.looks += 1
+        return self.looks == 2
 
     def close(self) -> None:
         pass
@@ -103,6 +108,16 @@ def test_what_failed_is_done_again_with_everything(parts) -> None:
     worker.start()
     until(lambda: len(hands.done) == 2)
     assert conductor.asked == [0, 0]
+    worker.stop()
+
+
+def test_what_is_lost_is_seen_and_made_again(parts) -> None:
+    conductor, hands, _ = parts
+    worker = Worker("h1", conductor, Desired(), hands, Clock(), watch=0.05)
+    worker.start()
+    until(lambda: hands.looks >= 4)
+    assert conductor.asked == [0, 0], "one look of several found something missing"
+    assert [thorough for _, _, thorough in hands.done] == [True, True]
     worker.stop()
 
 
