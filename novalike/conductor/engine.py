@@ -112,6 +112,7 @@ class Job(Generic[S]):
         self.step = kind.step(leased.task.step) if leased.task.step or not self.undoing else kind.steps[-1]
         self.failure = leased.task.failure
         self.failure_details = ""
+        self.failure_code = 500                  # the HTTP status of what failed just now
         self.outcome: Outcome | None = None      # the report which is being looked at
         self.journal = Journal(self)
 
@@ -460,7 +461,7 @@ class Engine:
             LOG.warning("task %s (%s, step %s) is tried again: %s", job.task.id, job.kind.kind, job.step.name, error)
             self._give_back(job, PAUSE * 2)
             return
-        job.failure_details = error.details
+        job.failure_details, job.failure_code = error.details, error.code
         self._begin_undo(job, failure=str(error) or type(error).__name__)
 
     def _begin_undo(self, job: Job[Any], *, failure: str | None) -> None:

@@ -17,6 +17,8 @@ from novalike.objects.tasks import Caller
 class BindingFailed(Conflict):
     """The network service cannot give a port a place on this host; on another one it may."""
 
+    code = 500                                   # as for whatever else the cloud lacks: nothing is wrong with the request
+
 
 class ProjectGroups(Protocol):
     """Security groups themselves, as compute's API showed and changed them until 2.35, with the caller's own rights: others'

@@ -17,6 +17,7 @@ from novalike import context
 from novalike.context import RequestContext
 from novalike.exception import AddressInUse, Conflict, Forbidden, Invalid, NotFound, OverQuota, Unavailable
 from novalike.identity.sessions import adapter_settings
+from novalike.network import neutron_memory
 from novalike.network.client import BindingFailed
 from novalike.network.neutron_addresses import NeutronAddresses
 from novalike.network.neutron_groups import NeutronGroups
@@ -156,7 +157,8 @@ class NeutronClient(NeutronPorts, NeutronGroups, NeutronAddresses):
         """See NetworkClient."""
         found = self._list("ports", device_id=instance.uuid)
         found.sort(key=lambda port: nic_of(port, len(found)))
-        return _on_host(self._vifs([self._put("port", port["id"], {"binding:host_id": host}) for port in found]), host)
+        binding = {"binding:host_id": host} if not host else _binding(instance, host)
+        return _on_host(self._vifs([self._put("port", port["id"], binding) for port in found]), host)
 
     def free(self, caller: Caller, instance_uuid: str) -> None:
         """See NetworkClient."""
@@ -175,6 +177,8 @@ class NeutronClient(NeutronPorts, NeutronGroups, NeutronAddresses):
                 else:
                     kept = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS}
                     self._put("port", port["id"], {"device_id": "", "device_owner": "", "binding:host_id": "", "binding:profile": kept})
+                    for path in neutron_memory.stale_tags(port):
+                        self._request("DELETE", path)
             except NotFound:
                 continue                                     # somebody else deleted it: fine as well
 

@@ -121,6 +121,18 @@ def test_why_a_port_could_not_be_attached_is_told(cloud, networks, server):
     assert cloud.member.get(f"/servers/{server}/os-interface").json == {"interfaceAttachments": []}
 
 
+def test_what_the_network_service_finds_only_when_it_makes_the_port(cloud, networks, server):
+    def attach():
+        return cloud.member.post(f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": NETWORK}})
+    cloud.cloud.ports.full = True
+    assert (attach().status, attach().fault) == (400, "No more IP addresses available on network net.")
+    cloud.cloud.ports.full, cloud.cloud.ports.refusing = False, set(cloud.cloud.hosts)
+    answer = attach()
+    assert answer.status == 500
+    assert answer.fault.startswith(f"Failed to attach network adapter device to {server}: Binding failed for port")
+    assert cloud.member.get(f"/servers/{server}/os-interface").json == {"interfaceAttachments": []}
+
+
 def test_states_locks_and_strangers(cloud, networks, server, volume):
     other = client.Client(cloud.member.app, client.context(project="0ther", user="other"), version="2.95")
     reader = client.Client(cloud.member.app, client.context("reader"), version="2.95")

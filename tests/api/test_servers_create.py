@@ -141,6 +141,15 @@ def stored(sqlite, uuid):
         return instances.get(session, uuid), serializer.load(BuildState, task.state)
 
 
+def test_a_security_group_asked_for_by_id_is_shown_by_name(admin, services, sqlite):
+    group = services.networks.create_group(client.context(), "web", "")
+    services.networks.groups |= {group.id, "db"}
+    answer = admin.post("/servers", body(networks=..., security_groups=[{"name": group.id}, {"name": "db"}]))
+    assert answer.status == 202, answer.json
+    instance, state = stored(sqlite, answer.json["server"]["id"])
+    assert (instance.security_groups, state.security_groups) == (("web", "db"), (group.id, "db"))
+
+
 def test_everything_asked_for_is_kept(admin, services, sqlite):
     services.networks.groups.add("web")
     answer = admin.at(LATEST).post("/servers", {**body(

@@ -93,7 +93,9 @@ class FakeNetworks(FakeGroups, FakeAddresses):
         self.members[instance_uuid].remove(group)
 
     def groups_by_id(self, caller: Any, group_ids: Any) -> dict[str, SecurityGroup]:
-        return {name: SecurityGroup(id=name, name=name, project_id=caller.project_id) for name in group_ids}
+        return {
+            name: self.known.get(name) or SecurityGroup(id=name, name=name, project_id=caller.project_id) for name in group_ids
+        }
 
     def security_groups(self, caller: Any, instance_uuid: str) -> tuple[SecurityGroup, ...]:
         return tuple(self.groups_by_id(caller, sorted(self.members.get(instance_uuid, ()))).values())

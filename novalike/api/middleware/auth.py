@@ -67,7 +67,16 @@ class _NoCache:
         """Nothing to prepare."""
 
 
-class _LocalAuth(AuthProtocol):  # type: ignore[misc]
+class _Auth(AuthProtocol):  # type: ignore[misc]
+    """The stock auth_token, which adds its header to that which our dialects answer."""
+
+    def process_response(self, response: Any) -> Any:
+        if response.status_int == 401:
+            response.headers["WWW-Authenticate"] = f'Keystone uri="{self.www_authenticate_uri}"'
+        return response
+
+
+class _LocalAuth(_Auth):
     """auth_token which asks the identity service of this process: no network, no cache beside that service's own."""
 
     def __init__(self, app: Any, conf: cfg.ConfigOpts, identity: LocalIdentity, service_type: str) -> None:
@@ -93,7 +102,7 @@ def _away() -> http.HTTPServiceUnavailable:
     return http.HTTPServiceUnavailable(body=orjson.dumps(body), content_type="application/json", headers=[("Retry-After", "2")])
 
 
-class _RemoteAuth(AuthProtocol):  # type: ignore[misc]
+class _RemoteAuth(_Auth):
     """The stock auth_token. A Keystone which does not answer is 503, not a 401 which would make clients log in again."""
 
     def fetch_token(self, token: str, allow_expired: bool = False, **_: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from novalike.api.http.schema import is_uuid
 from novalike.api.operations import disks, hardware, images, names, notices, once, quotas, server_groups, zones
 from novalike.api.operations.disks import RequestedDisk
 from novalike.api.services import ApiServices
@@ -99,6 +100,7 @@ class _Resolved:
     image: Image
     keypair: Keypair | None
     networks: tuple[RequestedNetwork, ...]
+    group_names: tuple[str, ...]                 # of security groups, which may be asked for by id
     destination: zones.Destination
     block_devices: tuple[BlockDevice, ...]
     group: ServerGroup | None
@@ -170,7 +172,7 @@ class Creator:
         except NotFound as error:                # of something in the body, not of the resource: Nova says 400
             raise Invalid(str(error)) from error
         return _Resolved(
-            flavor=flavor, image=image, keypair=keypair, networks=networks, destination=destination, block_devices=local_disks,
+            flavor=flavor, image=image, group_names=_group_names(services, ctxt, request.security_groups), keypair=keypair, networks=networks, destination=destination, block_devices=local_disks,
             group=group, limits=limits,
         )
 
@@ -232,7 +234,7 @@ class Creator:
             description=request.description, metadata=dict(request.metadata), tags=tuple(dict.fromkeys(request.tags)),
             user_data=request.user_data, config_drive=config_drive,
             auto_disk_config=_auto_disk_config(request, image), access_ip_v4=request.access_ip_v4,
-            access_ip_v6=request.access_ip_v6, root_gb=flavor.root_gb, security_groups=request.security_groups or ("default",),
+            access_ip_v6=request.access_ip_v6, root_gb=flavor.root_gb, security_groups=resolved.group_names or ("default",),
             scheduler_hints=dict(request.hints), server_group=resolved.group.uuid if resolved.group else None, os_type=image.properties.get("os_type"),
             architecture=image.properties.get("hw_architecture") or image.properties.get("architecture"),
             created_at=now, updated_at=now,
@@ -336,6 +338,12 @@ def _auto_disk_config(request: CreateServers, image: Image) -> bool:
     if request.auto_disk_config and said is not None and not offered:
         raise Invalid(f"Image {image.id} does not support OS-DCF:diskConfig AUTO.")
     return request.auto_disk_config
+
+
+def _group_names(services: ApiServices, ctxt: RequestContext, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    ids = [group for group in wanted if is_uuid(group)]
+    known = services.networks.groups_by_id(caller_of(ctxt), ids) if ids else {}
+    return tuple(dict.fromkeys(known[group].name if group in known else group for group in wanted))
 
 
 def _quietly(clean: Callable[[], object]) -> None:

@@ -21,7 +21,7 @@ from novalike.objects.device_tasks import (
     DEVICE_KINDS,
     SWAP_VOLUME,
 )
-from novalike.objects.instance import Instance
+from novalike.objects.instance import Fault, Instance
 from novalike.objects.network_info import RequestedNetwork, Vif
 from novalike.objects.states import DURABLE
 from novalike.objects.volume import Volume
@@ -32,6 +32,8 @@ T = TypeVar("T")
 PATIENCE = 60.0
 #: Seconds for which the caller of an interface attachment waits for its end (Nova: its rpc_response_timeout).
 ANSWER = 60.0
+#: As what a task's failure is answered, by its fault's code.
+_REFUSALS: dict[int, type[NovalikeError]] = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25
 
 
@@ -92,7 +94,19 @@ def _why_not(cell: Database, instance: Instance, ctxt: RequestContext, *, ended:
     except NotFound:                             # the server is gone, and its log with it
         return Conflict(f"Instance {instance.uuid} was deleted meanwhile.")
     reason = next((step.details for step in done.events if step.details), None)
-    return NovalikeError(f"Interface attach failed: {reason}" if reason else "The interface was attached, and has gone again.")
+    if reason is None:
+        return NovalikeError("The interface was attached, and has gone again.")
+    fault = _fault(cell, instance.uuid)
+    if fault is not None and fault.message == reason and fault.code in _REFUSALS:
+        return _REFUSALS[fault.code](reason)     # what was fine when it was checked, and was not a moment later
+    return NovalikeError(f"Failed to attach network adapter device to {instance.uuid}: {reason}")
+
+
+def _fault(cell: Database, uuid: str) -> Fault | None:
+    try:
+        return cell.fetch(instances.get, uuid).fault
+    except NotFound:
+        return None
 
 
 def detach_interface(services: ApiServices, ctxt: RequestContext, instance: Instance, port_id: str) -> None:

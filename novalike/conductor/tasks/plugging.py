@@ -100,7 +100,7 @@ def failed(session: Session, job: Job[Any], *, event: str) -> InstanceRow:
     now, text = job.world.clock.now(), job.failure or "The operation failed."
     row = instances.lock(session, job.instance.uuid)
     row.updated_at = now
-    instances.record_fault(session, row, code=500, message=text, details=job.failure_details, now=now, host=row.host)
+    instances.record_fault(session, row, code=job.failure_code, message=text, details=job.failure_details, now=now, host=row.host)
     action_log.finish(
         session, row.uuid, job.task.caller.request_id, event=event, now=now, error=text, details=job.failure_details, host=row.host,
     )
