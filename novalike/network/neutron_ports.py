@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from novalike.exception import NotFound
+from novalike.network import neutron_memory
 from novalike.objects.network_info import BoundPort, FixedIp, Subnet, Vif
 from novalike.objects.tasks import Caller
 
-#: What we keep in a port's binding profile: whether a build made it, its place among the server's ports, its tag.
-OWNED, NIC, TAG = "novalike_owned", "novalike_nic", "novalike_tag"
+#: What we keep of a port in its binding profile: whether a build made it, its place among the server's ports, its tag.
+OWNED, NIC, TAG = neutron_memory.OWNED, neutron_memory.NIC, neutron_memory.TAG
 #: How many ids go into one request: web servers refuse long addresses.
 IDS = 50
 
@@ -103,12 +104,12 @@ def _bound(port: dict[str, Any]) -> BoundPort:
 
 def is_owned(port: dict[str, Any]) -> bool:
     """Answer whether a server's own build made the port."""
-    return bool((port.get("binding:profile") or {}).get(OWNED))
+    return bool(neutron_memory.of_port(port).get(OWNED))
 
 
 def nic(port: dict[str, Any], default: int = 0) -> int:
     """Answer a port's place among its server's."""
-    return int((port.get("binding:profile") or {}).get(NIC, default))
+    return int(neutron_memory.of_port(port).get(NIC, default))
 
 
 def _is_plugged(port: dict[str, Any]) -> bool:
@@ -121,7 +122,7 @@ def _vif(
     floating: dict[tuple[str, str], tuple[str, ...]],
 ) -> Vif:
     kind = port.get("binding:vif_type", "unbound")
-    profile = port.get("binding:profile") or {}
+    remembered = neutron_memory.of_port(port)
     details = port.get("binding:vif_details") or {}
     used = [subnets[fixed["subnet_id"]] for fixed in port["fixed_ips"] if fixed["subnet_id"] in subnets]
     return Vif(
@@ -134,7 +135,7 @@ def _vif(
             ) for f in port["fixed_ips"]
         ),
         subnets=tuple(_subnets(used, servers)), security_groups=tuple(port.get("security_groups") or ()), owned=is_owned(port),
-        tag=profile.get(TAG), nic=profile.get(NIC, 0), status=port.get("status") or "", plugging=not _is_plugged(port), details={key: str(value) for key, value in details.items()},
+        tag=remembered.get(TAG), nic=nic(port), status=port.get("status") or "", plugging=not _is_plugged(port), details={key: str(value) for key, value in details.items()},
     )
 
 
