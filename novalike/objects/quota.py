@@ -19,9 +19,9 @@ DEFAULT_LIMITS: dict[str, int] = {
     "server_groups": 10,
     "server_group_members": 10,
     "fixed_ips": -1,
-    "floating_ips": 10,
-    "security_groups": 10,
-    "security_group_rules": 20,
+    "floating_ips": -1,
+    "security_groups": -1,
+    "security_group_rules": -1,
 }
 
 

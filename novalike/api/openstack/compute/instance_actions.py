@@ -56,7 +56,7 @@ class _Actions:
         if inner or request.version >= (2, 51):
             details = request.allowed(f"{_BASE}:events:details")
             steps = done.events if current is None else (current, *done.events)      # newest first
-            answer["events"] = [views.event(request, step, instance.project_id, inner=inner, details=details) for step in steps]
+            answer["events"] = [views.event(request, step, done.project_id, inner=inner, details=details) for step in steps]
         return {"instanceAction": answer}
 
 

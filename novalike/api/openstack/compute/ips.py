@@ -18,13 +18,12 @@ class _Ips:
         self._servers = Servers(services)
 
     def _addresses(self, request: Request) -> dict[str, list[dict[str, Any]]]:
-        shown: dict[str, list[dict[str, Any]]] = {}
+        fixed: dict[str, list[dict[str, Any]]] = {}
+        floating: dict[str, list[dict[str, Any]]] = {}
         for vif in self._servers.get(request.context, request.path_args["server_id"]).network_info:
-            addresses = shown.setdefault(vif.label, [])
-            for ip in vif.fixed_ips:
-                addresses.append({"version": ip.version, "addr": ip.address})
-                addresses += [{"version": 4, "addr": floating} for floating in ip.floating]
-        return shown
+            fixed.setdefault(vif.label, []).extend({"version": ip.version, "addr": ip.address} for ip in vif.fixed_ips)
+            floating.setdefault(vif.label, []).extend({"version": 4, "addr": address} for ip in vif.fixed_ips for address in ip.floating)
+        return {label: found + floating[label] for label, found in fixed.items()}    # public ones last, as Nova
 
     def index(self, request: Request) -> dict[str, Any]:
         return {"addresses": self._addresses(request)}
