@@ -243,7 +243,7 @@ def network_data(vifs: tuple[Vif, ...]) -> dict[str, object]:
     for vif in vifs:
         link = vif.tap or f"tap{vif.port_id[:11]}"
         links.append({
-            "id": link, "vif_id": vif.port_id, "type": vif.vif_type if vif.vif_type in ("bridge", "ovs") else "phy",
+            "id": link, "vif_id": vif.port_id, "type": vif.vif_type if vif.vif_type in ("bridge", "ovs", "tap", "vhostuser") else "phy",
             "mtu": vif.mtu, "ethernet_mac_address": vif.mac,
         })
         subnets = {subnet.id: subnet for subnet in vif.subnets}
@@ -258,7 +258,9 @@ def network_data(vifs: tuple[Vif, ...]) -> dict[str, object]:
 
 def _network(name: str, link: str, vif: Vif, address: FixedIp, subnet: Subnet) -> dict[str, object]:
     entry: dict[str, object] = {"id": name, "type": f"ipv{subnet.version}", "link": link, "network_id": vif.network_id}
-    if subnet.dhcp_server is not None:
+    if subnet.address_mode:
+        entry["type"] = f"ipv6_{subnet.address_mode}"
+    elif subnet.dhcp_server is not None:
         entry["type"] = f"ipv{subnet.version}_dhcp"
         return entry
     routes = [_route(destination, gateway) for destination, gateway in subnet.routes]

@@ -1,5 +1,6 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,15 @@ def test_static_and_dhcp_networks():
                    {"network": "192.168.0.0", "netmask": "255.255.0.0", "gateway": "10.0.0.2"}]}
     assert document["networks"][1] == {"id": "network1", "type": "ipv4_dhcp", "link": "tap88888888-aa", "network_id": "net-2"}
     assert document["services"] == [{"type": "dns", "address": "9.9.9.9"}]
+
+
+def test_a_network_whose_guests_make_themselves_addresses_says_so():
+    six = replace(DHCP, fixed_ips=(FixedIp(address="fd00::5", subnet_id="s3", version=6),), subnets=(
+        Subnet(id="s3", cidr="fd00::/64", version=6, gateway="fd00::1", dhcp_server="fd00::1", address_mode="slaac"),))
+    [told] = metadata.network_data((six,))["networks"]
+    assert told == {
+        "id": "network0", "type": "ipv6_slaac", "link": "tap88888888-aa", "network_id": "net-2", "ip_address": "fd00::5",
+        "netmask": "ffff:ffff:ffff:ffff::", "routes": [{"network": "::", "netmask": "::", "gateway": "fd00::1"}], "services": []}
 
 
 def test_ec2_listing_and_values():

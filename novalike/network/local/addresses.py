@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from novalike.db import networks, ports, routers
@@ -14,7 +14,8 @@ from novalike.network.local.store import Change
 from novalike.objects.network import NetworkSubnet, Port
 from novalike.objects.router import DHCP
 
-_SELF_MADE = ("slaac", "dhcpv6-stateless")
+#: Modes in which hosts make their addresses themselves, of their MAC addresses.
+SELF_MADE = ("slaac", "dhcpv6-stateless")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +33,12 @@ def mac(base: str) -> str:
 
 def choose(
     change: Change, network_id: str, mac_address: str, wanted: Sequence[WantedAddress] | None, *, kept: Sequence[tuple[str, str]] = (),
+    automatic: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """Answer the addresses (subnet id, address) for a port; None means one of each IP version the network has.
 
-    `kept` are addresses the port holds already, which it may keep. Locks the network's subnets. Raises
+    `kept` are addresses the port holds already, which it may keep. With `automatic` it has the addresses which guests make
+    themselves of router advertisements in any case. Locks the network's subnets. Raises
     IpAddressGenerationFailure, IpAddressAlreadyAllocated, InvalidIpForNetwork, InvalidIpForSubnet, InvalidInput.
     """
     locked = networks.lock_subnets_of(change.session, network_id)
@@ -55,7 +58,17 @@ def choose(
         if fixed in chosen:
             raise errors.InvalidInput("Duplicate IP addresses in fixed_ips.")
         chosen.append(fixed)
+    if automatic:
+        chosen += [made for made in _self_made(subnets, mac_address) if made[0] not in {subnet_id for subnet_id, _ in chosen}]
     return tuple(chosen)
+
+
+def _self_made(subnets: Iterable[NetworkSubnet], mac_address: str) -> list[tuple[str, str]]:
+    """Answer the addresses which a guest with this MAC address makes itself."""
+    return [
+        (subnet.id, ranges.by_mac(ranges.network(subnet.cidr, 6), mac_address))
+        for subnet in subnets if subnet.ipv6_address_mode in SELF_MADE
+    ]
 
 
 def _usual(
@@ -64,11 +77,8 @@ def _usual(
     chosen: list[tuple[str, str]] = []
     for version in (4, 6):
         candidates = [(subnet, cursor) for subnet, cursor in locked if subnet.ip_version == version]
-        chosen.extend(
-            (subnet.id, ranges.by_mac(ranges.network(subnet.cidr, 6), mac_address))
-            for subnet, _ in candidates if subnet.ipv6_address_mode in _SELF_MADE
-        )
-        managed = [(subnet, cursor) for subnet, cursor in candidates if subnet.ipv6_address_mode not in _SELF_MADE]
+        chosen += _self_made((subnet for subnet, _ in candidates), mac_address)
+        managed = [(subnet, cursor) for subnet, cursor in candidates if subnet.ipv6_address_mode not in SELF_MADE]
         if not managed:
             continue
         for subnet, cursor in managed:
@@ -83,7 +93,7 @@ def _usual(
 
 def _next(change: Change, network_id: str, mac_address: str, subnets: list[NetworkSubnet]) -> str:
     for subnet in subnets:
-        if subnet.ipv6_address_mode in _SELF_MADE:
+        if subnet.ipv6_address_mode in SELF_MADE:
             return ranges.by_mac(ranges.network(subnet.cidr, 6), mac_address)
         found = ports.next_address(change.session, subnet)
         if found is not None:
@@ -133,7 +143,7 @@ def give_servers(change: Change, network_id: str) -> None:
     subnets = networks.subnets_of(session, [network_id])[network_id]
     held_by_routers = routers.held_gateways(session, [network_id])
     needed = {
-        s.id for s in subnets if s.enable_dhcp and s.ipv6_address_mode not in _SELF_MADE
+        s.id for s in subnets if s.enable_dhcp and s.ipv6_address_mode not in SELF_MADE
         and (s.gateway_ip is None or network.physical_network or (s.id, s.gateway_ip) in held_by_routers)
     }
     own = ports.of_network(session, network_id, owner=DHCP)

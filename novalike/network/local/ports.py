@@ -86,7 +86,10 @@ class Ports:
         if "fixed_ips" in changes:
             wanted = changes.pop("fixed_ips")
             _limit(wanted)
-            chosen = addresses.choose(change, network.id, changes.get("mac_address", port.mac_address), wanted, kept=port.fixed_ips)
+            chosen = addresses.choose(
+                change, network.id, changes.get("mac_address", port.mac_address), wanted, kept=port.fixed_ips,
+                automatic=not port.device_owner.startswith("network:"),
+            )
             floating_ips.release_addresses(change, port, [fixed for fixed in port.fixed_ips if fixed not in chosen])
             ports.remove_addresses(session, port_id, [fixed for fixed in port.fixed_ips if fixed not in chosen])
             ports.add_addresses(session, port, [fixed for fixed in chosen if fixed not in port.fixed_ips])
@@ -143,7 +146,9 @@ def make(change: Change, store: Store, network: Network, values: dict[str, Any])
     _limit(wanted)
     port = Port(**{
         "name": "", **values, "id": values.get("id") or str(uuid.uuid4()), "mac_address": mac, "security_groups": chosen_groups,
-        "fixed_ips": addresses.choose(change, network.id, mac, wanted),
+        "fixed_ips": addresses.choose(
+            change, network.id, mac, wanted, automatic=not values.get("device_owner", "").startswith("network:"),
+        ),
         "status": "ACTIVE" if values.get("host") else "DOWN",
     })
     ports.insert(session, port, change.now)

@@ -73,5 +73,5 @@ def _subnet(subnet: NetworkSubnet, held: dict[str, str]) -> Subnet:
     server = server_of(subnet, held)
     return Subnet(
         id=subnet.id, cidr=subnet.cidr, version=subnet.ip_version, gateway=subnet.gateway_ip,
-        dhcp_server=server if subnet.enable_dhcp else None, dns=subnet.dns_nameservers, routes=subnet.host_routes,
+        dhcp_server=server if subnet.enable_dhcp else None, address_mode=subnet.ipv6_address_mode, dns=subnet.dns_nameservers, routes=subnet.host_routes,
     )

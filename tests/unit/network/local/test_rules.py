@@ -118,6 +118,15 @@ def test_a_port_gets_an_address_of_each_ip_version(cloud: Cloud) -> None:
     assert [address for _, address in port.fixed_ips] == ["10.0.0.2", "fd00:1::f816:3eff:fe00:1"]
 
 
+def test_what_guests_make_themselves_comes_with_any_choice_of_addresses(cloud: Cloud) -> None:
+    network = cloud.network()
+    cloud.subnet(network, cidr="fd00:1::/64", ip_version=6, ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
+    port = cloud.port(network, mac_address="fa:16:3e:00:00:01", fixed_ips=[WantedAddress(address="10.0.0.50")])
+    assert {address for _, address in port.fixed_ips} == {"10.0.0.50", "fd00:1::f816:3eff:fe00:1"}
+    changed = cloud.service.ports.update(ALICE, port.id, {"fixed_ips": [WantedAddress(address="10.0.0.51")]})
+    assert {address for _, address in changed.fixed_ips} == {"10.0.0.51", "fd00:1::f816:3eff:fe00:1"}
+
+
 def test_mac_addresses_are_unique_within_a_network(cloud: Cloud) -> None:
     network, other = cloud.network(), cloud.network()
     assert cloud.port(network).mac_address.startswith("fa:16:3e:")
