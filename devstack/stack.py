@@ -182,7 +182,10 @@ class Stack:
             return libvirtd.start(self.state / "libvirt"), {}
         node = nodes.up(nodes.fabric_up(self.state), self.state, number)
         (self.state / f"node{number}" / "enter.json").write_text(json.dumps(node.enter))
-        return node.libvirt_uri, {"DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address, "console.relay_host": node.address}
+        return node.libvirt_uri, {
+            "DEFAULT.host": f"node{number}", "DEFAULT.my_ip": node.address, "console.relay_host": node.address,
+            "network.local_ip": node.address,
+        }
 
     def _console_page(self) -> dict[str, object]:
         """Answer the option which names noVNC's page, or none when there is no such page here."""
