@@ -26,9 +26,15 @@ RULES = [
 ]
 
 
-def operation(name: str, check: str, description: str, *operations: tuple[str, str]) -> policy.DocumentedRuleDefault:
-    """Answer the rule of one or several API operations, given as (method, path)."""
+def operation(
+    name: str, check: str, description: str, *operations: tuple[str, str], scopes: tuple[str, ...] = ("project",),
+) -> policy.DocumentedRuleDefault:
+    """Answer the rule of one or several API operations, given as (method, path).
+
+    As in Nova a token has to be of a project: one of the system or of a domain may do nothing, whatever its roles, unless the
+    operation is for those `scopes`.
+    """
     return policy.DocumentedRuleDefault(
-        name=name, check_str=check, description=description,
+        name=name, check_str=check, description=description, scope_types=list(scopes),
         operations=[{"method": method, "path": path} for method, path in operations],
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 from oslo_policy import policy
 
-from novalike.policies.base import ADMIN, ANYONE, OWN_USER_OR_ADMIN, operation
+from novalike.policies import base
+from novalike.policies.base import ADMIN, ANYONE, OWN_USER_OR_ADMIN
 
+#: Keystone is the one service which administrators of the system or of a domain ask.
+operation = functools.partial(base.operation, scopes=("system", "domain", "project"))
 _OWN_PROJECT_OR_ADMIN = f"project_id:%(project_id)s or {ADMIN}"
 
 _CRUD = (("list", "GET", ""), ("get", "GET", "/{id}"), ("create", "POST", ""), ("update", "PATCH", "/{id}"),
