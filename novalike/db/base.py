@@ -43,9 +43,9 @@ class CellBase(DeclarativeBase):
     __table_args__: Any = _MYSQL
 
 
-def table_args(*constraints: Any) -> tuple[Any, ...]:
-    """Answer `__table_args__` with these indexes and constraints and our MySQL settings."""
-    return (*constraints, _MYSQL)
+def table_args(*constraints: Any, **options: Any) -> tuple[Any, ...]:
+    """Answer `__table_args__` with these indexes and constraints, our MySQL settings and the table's own ones."""
+    return (*constraints, {**_MYSQL, **options})
 
 
 class Document(TypeDecorator[Any]):

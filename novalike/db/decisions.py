@@ -6,7 +6,6 @@ decision is none. The row of a success is written in the claim's transaction, so
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import cast
 
@@ -47,8 +46,3 @@ def listed(session: Session, instance_uuid: str) -> list[Decision]:
     """Answer what is kept of a server, newest first."""
     rows = session.execute(_OF_INSTANCE, {"in_instance": instance_uuid})
     return [replace(serializer.load(Decision, row.document), at=row.decided_at) for row in rows]
-
-
-def forget(session: Session, instance_uuids: Collection[str]) -> None:
-    """Forget all decisions about servers; for whoever removes those."""
-    session.execute(sa.delete(_ROWS).where(_ROWS.c.instance_uuid.in_(sorted(instance_uuids))))

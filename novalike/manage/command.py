@@ -28,10 +28,12 @@ def _none(_parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command `novalike-manage GROUP NAME`. `run` answers the exit status; `options` adds its arguments."""
+    """A command `novalike-manage GROUP NAME`, or without a name a whole group: `novalike-manage GROUP`. `run` answers the exit status, `failed` is that of a database which fails;
+    `options` adds its arguments."""
 
     group: str
     name: str
     help: str
     run: Callable[[Session], int]
     options: Callable[[argparse.ArgumentParser], None] = _none
+    failed: int = 3

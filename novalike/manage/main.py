@@ -12,13 +12,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from novalike import conf as configuration
 from novalike.db import connections
 from novalike.exception import NovalikeError
-from novalike.manage import cell, db, host, identity, network, placement, scheduler, task
+from novalike.manage import archive, cell, db, host, identity, network, placement, scheduler, task
 from novalike.manage.command import Command, Session
+from novalike.manage.import_nova import command as import_nova
 from novalike.manage.output import Output
 
 COMMANDS: tuple[Command, ...] = (
-    *db.COMMANDS, *cell.COMMANDS, *host.COMMANDS, *task.COMMANDS, *placement.COMMANDS, *scheduler.COMMANDS,
-    *identity.COMMANDS, *network.COMMANDS,
+    *db.COMMANDS, *archive.COMMANDS, *cell.COMMANDS, *host.COMMANDS, *task.COMMANDS, *placement.COMMANDS, *scheduler.COMMANDS,
+    *identity.COMMANDS, *network.COMMANDS, *import_nova.COMMANDS,
 )
 GROUPS = {
     "db": "The databases' tables.", "cell": "Where instances live.", "host": "Hypervisors.", "task": "Durable tasks.",
@@ -37,14 +38,18 @@ def parser() -> argparse.ArgumentParser:
     names = {name: groups.add_parser(name, help=text, description=text) for name, text in GROUPS.items()}
     commands = {name: one.add_subparsers(dest="command", required=True, metavar="COMMAND") for name, one in names.items()}
     for command in COMMANDS:
-        one = commands[command.group].add_parser(command.name, help=command.help, description=command.help, parents=[shared])
+        if command.name:
+            one = commands[command.group].add_parser(command.name, help=command.help, description=command.help, parents=[shared])
+        else:
+            one = groups.add_parser(command.group, help=command.help, description=command.help, parents=[shared])
         command.options(one)
-        one.set_defaults(run=command.run)
+        one.set_defaults(run=command.run, failed=command.failed)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and answer its exit status: 0 fine, 1 no, 2 wrong usage or configuration, 3 the database failed."""
+    """Run a command and answer its exit status: 0 fine, 1 no, 2 wrong usage or configuration, 3 the database failed
+    (those named as Nova's have Nova's)."""
     parsed = parser().parse_args(arguments)
     output = Output(as_json=parsed.json)
     try:
@@ -69,7 +74,7 @@ def run(conf: cfg.ConfigOpts, parsed: argparse.Namespace, output: Output) -> int
     finally:
         if cells is not None:
             connections.close(cells)
-    return 3
+    return int(parsed.failed)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class InstanceRow(CellBase):
         Index("ix_instances_host", "host", "deleted"),
         Index("ix_instances_reservation", "reservation_id"),
         Index("ix_instances_action_wake", "action_wake_at"),
+        sqlite_autoincrement=True,               # guests are named by number: the newest one's must not be given again when it is archived
     )
 
     id: Mapped[LongId]

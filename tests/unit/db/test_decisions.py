@@ -29,10 +29,3 @@ def test_the_oldest_are_forgotten(database):
         database.write(decisions.add, "b", decision(epoch=1, host=None, request_id=f"req-{epoch}"))
     assert [one.epoch for one in database.fetch(decisions.listed, "a")] == list(range(decisions.KEPT + 5, 5, -1))
     assert [one.request_id for one in database.fetch(decisions.listed, "b")] == [f"req-{n}" for n in range(decisions.KEPT + 5, 5, -1)]
-
-
-def test_those_of_removed_servers_are_forgotten(database):
-    for server in ("a", "b", "c"):
-        database.write(decisions.add, server, decision())
-    database.write(decisions.forget, ["a", "c", "unknown"])
-    assert [len(database.fetch(decisions.listed, server)) for server in ("a", "b", "c")] == [0, 1, 0]
