@@ -115,12 +115,13 @@ def daemons(conf: cfg.ConfigOpts, one: wiring.Wiring, arguments: Sequence[str] |
     yield one.doorbell
     yield one.notifier
     yield one.conductor()
+    yield from one.recovery()
     yield one.scheduler()
+    yield one.network_agent()                        # with pretended hypervisors: one for all of them, which makes nothing
     if conf.compute_driver == "fake":
         for number in range(1, conf.computes + 1):
             yield one.hypervisor(process.pretended(conf, number, lambda: decide(process.read("novalike-all", arguments, options=OPTIONS))))
     else:
-        yield one.network_agent()
         yield one.hypervisor()
         if conf.consoles:
             yield one.console_proxy("novncproxy")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -49,9 +49,12 @@ def get(session: Session, floating_id: str, *, lock: bool = False) -> FloatingIp
     return _floating(row)
 
 
-def list_page(session: Session, listing: Listing) -> list[FloatingIp]:
-    """Answer the floating addresses of a project, or everybody's."""
+def list_page(session: Session, listing: Listing, *, statuses: Collection[str] | None = None) -> list[FloatingIp]:
+    """Answer the floating addresses of a project, or everybody's: all, or those of some statuses (FloatingIp.status)."""
     conditions = [] if listing.project_id is None else [_TABLE.c.project_id == listing.project_id]
+    if statuses is not None:
+        of_status = {"ACTIVE": _TABLE.c.router_id.is_not(None), "DOWN": _TABLE.c.router_id.is_(None)}
+        conditions.append(sa.or_(sa.false(), *(of_status[status] for status in set(statuses) if status in of_status)))
     return [_floating(row) for row in network_listing.fetch(session, FloatingIpRow, listing, *conditions)]
 
 

@@ -22,6 +22,7 @@ class Listing:
 
     `sort` are (column, descending). `marker` is the id of the last row seen; with `reverse` the page before it is meant.
     `project_id` None lists everybody's (for admins and ourselves). `tags` are (how, words): how is all, any, not all or not any.
+    `since` leaves out what did not change from then on.
     """
 
     project_id: str | None = None
@@ -31,6 +32,7 @@ class Listing:
     marker: str | None = None
     reverse: bool = False
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    since: datetime | None = None
 
 
 EVERYTHING = Listing()
@@ -45,6 +47,8 @@ def fetch(session: Session, model: Any, listing: Listing, *conditions: sa.Column
         query = query.where(matches(table.c[name], values))
     if listing.tags and "tags" not in table.c:
         raise Invalid("What is listed has no tags to filter by.")
+    if listing.since is not None:
+        query = query.where(table.c.updated_at >= listing.since)
     for how, words in listing.tags:
         query = query.where(_tagged(table.c.tags, how, words))
     keys: list[paging.Key] = []
@@ -82,9 +86,10 @@ def set_tags(session: Session, model: Any, key: str, tags: tuple[str, ...], now:
     )
 
 
-def lock(session: Session, model: Any, key: str) -> None:
-    """Make others who change this row wait. Fine when there is none."""
-    session.execute(sa.select(model.__table__.c.id).where(model.__table__.c.id == key).with_for_update())
+def lock(session: Session, model: Any, key: str) -> int | None:
+    """Make others who change this row wait. Answer its revision; None when there is no such row, which is fine."""
+    table = model.__table__
+    return session.scalar(sa.select(table.c.revision_number).where(table.c.id == key).with_for_update())
 
 
 def matches(column: Any, values: tuple[Any, ...]) -> sa.ColumnElement[bool]:

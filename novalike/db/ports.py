@@ -95,7 +95,7 @@ def list_page(
 ) -> list[Port]:
     """Answer ports a project may see: its own, and all of its own networks.
 
-    `addresses` filters by the columns subnet_id and address, `security_groups` by membership.
+    `addresses` filters by the columns subnet_id and address, and by a part of the address (`part`), `security_groups` by membership.
     """
     conditions: list[sa.ColumnElement[bool]] = []
     if listing.project_id is not None:
@@ -104,6 +104,9 @@ def list_page(
     if addresses:
         holding = sa.select(_ADDRESSES.c.port_id)
         for name, values in addresses.items():
+            if name == "part":
+                holding = holding.where(sa.or_(*(_ADDRESSES.c.address.contains(value, autoescape=True) for value in values)))
+                continue
             holding = holding.where(network_listing.matches(_ADDRESSES.c[name], values))
         conditions.append(_PORTS.c.id.in_(holding))
     if security_groups is not None:
@@ -126,6 +129,12 @@ def holder(session: Session, subnet_id: str, address: str) -> str | None:
     """Answer the id of the port which has an address."""
     query = sa.select(_ADDRESSES.c.port_id).where(_ADDRESSES.c.subnet_id == subnet_id, _ADDRESSES.c.number == number(address))
     return session.scalar(query)
+
+
+def at_address(session: Session, network_id: str, address: str) -> Port | None:
+    """Answer the port of a network which has an address."""
+    holding = sa.select(_ADDRESSES.c.port_id).where(_ADDRESSES.c.address == address, _ADDRESSES.c.network_id == network_id)
+    return next(iter(_where(session, _PORTS.c.id.in_(holding))), None)
 
 
 def holding(session: Session, network_ids: Iterable[str], owner: str) -> dict[str, str]:

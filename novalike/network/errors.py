@@ -76,6 +76,18 @@ class PortInUse(exception.Conflict):
     """The port belongs to a server."""
 
 
+class PortBound(exception.Conflict):
+    """The port is in use on a host."""
+
+
+class AgentNotFound(exception.NotFound):
+    """There is no such agent."""
+
+
+class ExtensionNotFound(exception.NotFound):
+    """There is no such extension."""
+
+
 class ServicePortInUse(exception.Conflict):
     """The port is the network service's own."""
 
@@ -110,6 +122,54 @@ class SecurityGroupDefaultAlreadyExists(exception.Conflict):
 
 class SecurityGroupCannotRemoveDefault(exception.Conflict):
     """Only admins may remove a default group."""
+
+
+class SecurityGroupCannotUpdateDefault(exception.Conflict):
+    """A default group keeps its name."""
+
+
+class SecurityGroupRemoteGroupAndRemoteIpPrefix(exception.Invalid):
+    """A rule names two other sides."""
+
+
+class SecurityGroupRuleInvalidProtocol(exception.Invalid):
+    """There is no such IP protocol."""
+
+
+class SecurityGroupEthertypeConflictWithProtocol(exception.Invalid):
+    """The protocol is of IPv6 only."""
+
+
+class SecurityGroupRuleParameterConflict(exception.Invalid):
+    """The range is of another IP version."""
+
+
+class SecurityGroupInvalidPortValue(exception.Invalid):
+    """There is no such port."""
+
+
+class SecurityGroupInvalidPortRange(exception.Invalid):
+    """A range of ports ends before it starts."""
+
+
+class SecurityGroupInvalidIcmpValue(exception.Invalid):
+    """There is no such type or code of ICMP."""
+
+
+class SecurityGroupMissingIcmpType(exception.Invalid):
+    """A code of ICMP means nothing without a type."""
+
+
+class SecurityGroupProtocolRequiredWithPorts(exception.Invalid):
+    """Ports mean nothing without a protocol."""
+
+
+class SecurityGroupInvalidProtocolForPort(exception.Invalid):
+    """The protocol has no ports."""
+
+
+class InvalidCIDR(exception.Invalid):
+    """A text is no range of addresses."""
 
 
 class SecurityGroupRuleExists(exception.Conflict):
@@ -209,3 +269,9 @@ class AutoAllocationFailure(exception.Conflict):
 
 class OverQuota(exception.OverQuota):
     """A limit of the project would be exceeded."""
+
+
+class RevisionNumberConstraintFailed(exception.NovalikeError):
+    """The thing has another revision than the request expects."""
+
+    code = 412

@@ -55,6 +55,10 @@ class Object:
         self._rules = dict(rules or {})
         self._made: dict[Version, dict[str, Any]] = {}
 
+    def explain(self, value: Any) -> str | None:
+        """Answer why the schema refuses a value, in the words of an API whose words are not jsonschema's; None for the usual words."""
+        return None
+
     def at(self, version: Version) -> dict[str, Any]:
         """Answer plain JSON Schema for a version. The same object each time; do not change it."""
         if version not in self._made:
@@ -180,6 +184,9 @@ def check(schema: Object, version: Version, value: Any, *, query: bool = False) 
     try:
         _compiled(schema, version)(value)
     except fastjsonschema.JsonSchemaValueException as refused:
+        explained = schema.explain(value)
+        if explained is not None:
+            raise Invalid(explained) from refused
         from novalike.api.http import wording  # jsonschema: 50 ms of each start, for what may never be asked
 
         raise Invalid(wording.of_refusal(schema.at(version), FORMATS, value, query=query) or str(refused)) from refused

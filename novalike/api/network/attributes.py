@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,9 @@ ID: dict[str, Any] = {"type": "string", "format": "uuid"}
 PROJECT: dict[str, Any] = {"type": "string", "maxLength": 64}
 FLAG: dict[str, Any] = {"enum": [True, False, "true", "false", "True", "False", 0, 1, "0", "1"]}
 INTEGER: dict[str, Any] = {"type": ["integer", "string"], "pattern": r"^-?[0-9]{1,10}$"}
-_YES, _NO = {"true", "1", "yes"}, {"false", "0", "no"}
+_YES = {"true", "1", "yes"}
+#: Says that an attribute has no value which is the same for all things.
+VARIES: Any = object()
 
 
 def flag(value: Any) -> bool:
@@ -38,7 +40,8 @@ class Attribute:
 
     `create` and `update` say whether clients may give it; `rule` is a policy rule which they then need, and `seen` one
     without which it is not shown. `read` makes the field's value of the client's, `show` the other way round; `column`
-    is what filters and sorting use (None: neither).
+    is what filters and sorting use (None: neither). `constant` is the value of what is the same for all things here: clients
+    see it, and may filter by it. `computed` attributes are shown by the collection's `extra`.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Attribute:
     show: Callable[[Any], Any] = same
     column: str | None = ""
     shown: bool = True
+    constant: Any = VARIES
+    computed: bool = False
 
     @property
     def of(self) -> str:
@@ -62,7 +67,8 @@ class Attribute:
     @property
     def stored(self) -> str | None:
         """The column's name."""
-        return None if self.column is None else self.column or self.of
+        varies = self.constant is VARIES and not self.computed
+        return self.column or self.of if varies and self.column is not None else None
 
 
 def filter_value(schema: Any, text: str) -> Any:
@@ -72,6 +78,14 @@ def filter_value(schema: Any, text: str) -> Any:
     if schema is INTEGER:
         return int(text) if text.lstrip("-").isdecimal() and len(text) < 11 else -1
     return text
+
+
+def is_constant(attribute: Attribute, values: Iterable[str]) -> bool:
+    """Tell whether one of a filter's values is what an attribute's value always is."""
+    wanted = {value.lower() for value in values}
+    if isinstance(attribute.constant, bool):
+        return any((value in _YES) == attribute.constant for value in wanted)
+    return attribute.constant is not None and str(attribute.constant).lower() in wanted
 
 
 IDENTITY = (

@@ -1,23 +1,21 @@
-"""What this API is and can do: versions, extensions, availability zones and agents."""
+"""What this API is and can do: versions, extensions and availability zones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from novalike.api.http.application import PUBLIC, Request, Route
+from novalike.api.network.agents import Agents
 from novalike.api.network.resources import ZONE
 from novalike.api.services import ApiServices
-from novalike.db import hosts
-from novalike.exception import NotFound
-from novalike.objects.host import Service
+from novalike.network import errors
 
-BINARY = "novalike-network"
 RESOURCES = (
     "networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups", "security-group-rules",
 )
 #: Alias: (name, what there is of it here). Nothing is listed that is not there.
 EXTENSIONS = {
-    "agent": ("agent", "Network agents, read-only."),
+    "agent": ("agent", "Network agents, which can be switched off."),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further addresses a port may use."),
     "availability_zone": ("Availability Zone", "The zones of networks and routers: one."),
     "auto-allocated-topology": ("Auto Allocated Topology Services", "A project's network, made on demand."),
@@ -30,6 +28,9 @@ EXTENSIONS = {
     "extraroute": ("Neutron Extra Route", "Further routes of a router."),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Adds and removes some of a router's routes."),
     "fip-port-details": ("Floating IP Port Details Extension", "What a floating IP leads to."),
+    "empty-string-filtering": ("Empty String Filtering Extension", "An empty value of a filter means empty."),
+    "filter-validation": ("Filter parameters validation", "Unknown filters are refused."),
+    "ip-substring-filtering": ("IP address substring filtering", "Ports by a part of their addresses."),
     "net-mtu": ("Network MTU", "The attribute mtu of networks."),
     "network-ip-availability": ("Network IP Availability", "How many addresses are in use."),
     "network_availability_zone": ("Network Availability Zone", "The zones of a network: one."),
@@ -39,12 +40,14 @@ EXTENSIONS = {
     "provider": ("Provider Network", "How a network is made: flat, vlan or vxlan."),
     "quotas": ("Quota management support", "Limits per project."),
     "quota_details": ("Quota details management support", "Limits with what is used of them."),
+    "revision-if-match": ("If-Match constraints based on revision_number", "Changes which hold for one revision only."),
     "router": ("Neutron L3 Router", "Routers and floating IPs."),
     "router_availability_zone": ("Router Availability Zone", "The zones of a router: one."),
     "security-group": ("security-group", "What may come to a port and go from it."),
     "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools."),
     "sorting": ("Sorting support", "sort_key and sort_dir."),
     "standard-attr-description": ("standard-attr-description", "Descriptions of everything."),
+    "stateful-security-group": ("Stateful security group", "The attribute stateful of security groups."),
     "standard-attr-revisions": ("Resource revision numbers", "The attribute revision_number."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags of everything."),
     "standard-attr-timestamp": ("Resource timestamps", "created_at and updated_at."),
@@ -53,15 +56,13 @@ EXTENSIONS = {
 
 def routes(services: ApiServices) -> list[Route]:
     """Answer the routes of discovery."""
-    agents = Agents(services)
     return [
         Route(method="GET", path="/", handler=_versions, rule=PUBLIC),
         Route(method="GET", path="/v2.0", handler=_resources, rule=PUBLIC),
         Route(method="GET", path="/v2.0/extensions", handler=_extensions, rule="get_network_extensions"),
         Route(method="GET", path="/v2.0/extensions/{alias}", handler=_extension, rule="get_network_extensions"),
         Route(method="GET", path="/v2.0/availability_zones", handler=_zones, rule="get_availability_zone"),
-        Route(method="GET", path="/v2.0/agents", handler=agents.index, rule="get_agent"),
-        Route(method="GET", path="/v2.0/agents/{id}", handler=agents.show, rule="get_agent"),
+        *Agents(services).routes(),
     ]
 
 
@@ -88,42 +89,9 @@ def _extensions(request: Request) -> dict[str, Any]:
 def _extension(request: Request) -> dict[str, Any]:
     alias = request.path_args["alias"]
     if alias not in EXTENSIONS:
-        raise NotFound(f"Extension with alias {alias[:255]} does not exist")
+        raise errors.ExtensionNotFound(f"Extension with alias {alias[:255]} does not exist")
     return {"extension": _rendered(alias)}
 
 
 def _zones(request: Request) -> dict[str, Any]:
     return {"availability_zones": [{"name": ZONE, "resource": resource, "state": "available"} for resource in ("network", "router")]}
-
-
-class Agents:
-    """The network agents, as their heartbeats show them."""
-
-    def __init__(self, services: ApiServices) -> None:
-        self._cells = services.cells
-        self._down_after = services.conf.service_down_time
-
-    def index(self, request: Request) -> dict[str, Any]:
-        """List them."""
-        return {"agents": [_agent(service) for service in self._services()]}
-
-    def show(self, request: Request) -> dict[str, Any]:
-        """Show one."""
-        found = next((service for service in self._services() if service.uuid == request.path_args["id"]), None)
-        if found is None:
-            raise NotFound(f"Agent {request.path_args['id'][:255]} could not be found.")
-        return {"agent": _agent(found)}
-
-    def _services(self) -> list[Service]:
-        return [
-            service for cell in self._cells
-            for service in cell.fetch(hosts.list_services, binary=BINARY, down_after=self._down_after)
-        ]
-
-
-def _agent(service: Service) -> dict[str, Any]:
-    return {
-        "id": service.uuid, "agent_type": "Network agent", "binary": BINARY, "host": service.host, "topic": "network",
-        "alive": service.up, "admin_state_up": not service.disabled, "availability_zone": ZONE, "configurations": {},
-        "description": None, "heartbeat_timestamp": str(service.updated_at or ""), "resources_synced": None,
-    }

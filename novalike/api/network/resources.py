@@ -18,6 +18,7 @@ from novalike.api.network.attributes import (
 from novalike.api.network.collection import Collection
 from novalike.network import errors
 from novalike.network.local.addresses import WantedAddress
+from novalike.network.local.ports import hostname
 from novalike.network.local.service import LocalNetworks
 from novalike.objects.network import Network, NetworkSubnet, Port
 
@@ -94,6 +95,11 @@ NETWORK = (
     ),
     Attribute(name="provider:segmentation_id", schema=INTEGER, field="segment", create=True, rule="create_network:provider", seen="get_network:provider"),
     Attribute(name="subnets", field="subnet_ids", column=None, show=list),
+    Attribute(name="status", constant="ACTIVE"),
+    Attribute(name="ipv4_address_scope", constant=None),
+    Attribute(name="ipv6_address_scope", constant=None),
+    Attribute(name="availability_zone_hints", computed=True),
+    Attribute(name="availability_zones", computed=True),
     *TIMES,
 )
 
@@ -103,6 +109,7 @@ SUBNET = (
     Attribute(name="cidr", schema={"type": ["string", "null"], "maxLength": 64}, create=True),
     Attribute(name="subnetpool_id", schema={"type": ["string", "null"], "anyOf": [{"type": "null"}, {"format": "uuid"}]}, create=True),
     Attribute(name="prefixlen", schema=INTEGER, create=True, column=None, shown=False),
+    Attribute(name="use_default_subnetpool", schema=FLAG, create=True, column=None, shown=False),
     Attribute(name="ip_version", schema={"enum": [4, 6, "4", "6"]}, create=True, required=True, read=int),
     Attribute(name="gateway_ip", schema={"type": ["string", "null"], "maxLength": 64}, create=True, update=True),
     Attribute(name="enable_dhcp", schema=FLAG, create=True, update=True),
@@ -146,19 +153,21 @@ PORT = (
         name="binding:profile", schema={"type": ["object", "null"]}, field="profile", create=True, update=True, column=None,
         rule="create_port:binding", seen="get_port:binding", show=lambda value: value or {},
     ),
+    *(Attribute(name=name, computed=True) for name in ("binding:vif_type", "binding:vif_details", "dns_assignment")),
     *TIMES,
 )
 
 
-def _network_extra(request: Request, network: Network) -> dict[str, Any]:
-    versions = ("ipv4_address_scope", "ipv6_address_scope")
-    return {"status": "ACTIVE", "availability_zone_hints": [], "availability_zones": [ZONE], **dict.fromkeys(versions)}
+def _network_extra(request: Request, found: list[Network]) -> list[dict[str, Any]]:
+    return [{"availability_zone_hints": [], "availability_zones": [ZONE]} for _ in found]
 
 
-def _port_extra(request: Request, port: Port) -> dict[str, Any]:
+def _port_extra(request: Request, port: Port, domain: str) -> dict[str, Any]:
     pairs = [{"ip_address": address, "mac_address": mac or port.mac_address} for address, mac in port.address_pairs]
     options = [{"opt_name": name, "opt_value": value, "ip_version": version} for name, value, version in port.dhcp_options]
-    extra: dict[str, Any] = {"allowed_address_pairs": pairs, "extra_dhcp_opts": options}
+    name = hostname(port)
+    assignment = [{"ip_address": address, "hostname": name, "fqdn": f"{name}.{domain}."} for _, address in port.fixed_ips]
+    extra: dict[str, Any] = {"allowed_address_pairs": pairs, "extra_dhcp_opts": options, "dns_assignment": assignment}
     if request.allowed("get_port:binding"):
         extra |= {"binding:vif_type": "bridge" if port.host else "unbound", "binding:vif_details": {}}
     return extra
@@ -178,15 +187,18 @@ class _SubnetService:
         return self._local.subnets.update(ctxt, key, {k: v for k, v in changes.items() if k != "allocation_pools" or v is not None})
 
 
+#: The names of filters by address, and what they are called in db.ports.list_page.
+_ADDRESS_FILTERS = {"ip_address": "address", "ip_address_substr": "part", "subnet_id": "subnet_id"}
+
+
 def _port_filters(request: Request) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...] | None]:
-    """Answer the filters of ports by `fixed_ips=ip_address=10.0.0.5` (or subnet_id=...) and by security group."""
+    """Answer the filters of ports by `fixed_ips=ip_address=10.0.0.5` (or another of _ADDRESS_FILTERS) and by security group."""
     addresses: dict[str, tuple[str, ...]] = {}
-    columns = {"ip_address": "address", "subnet_id": "subnet_id"}
     for given in request.params_given.get("fixed_ips", []):
         key, equals, value = given.partition("=")
-        if not equals or key not in columns:
-            raise errors.InvalidInput(f"'{given}' is no filter of fixed_ips; it must be ip_address=... or subnet_id=...")
-        addresses[columns[key]] = (*addresses.get(columns[key], ()), value)
+        if not equals or key not in _ADDRESS_FILTERS:
+            raise errors.InvalidInput(f"'{given}' is no filter of fixed_ips; it must be one of {', '.join(f'{name}=...' for name in _ADDRESS_FILTERS)}")
+        addresses[_ADDRESS_FILTERS[key]] = (*addresses.get(_ADDRESS_FILTERS[key], ()), value)
     groups = request.params_given.get("security_groups")
     return addresses, tuple(groups) if groups is not None else None
 
@@ -197,8 +209,16 @@ def routes(local: LocalNetworks) -> list[Route]:
         addresses, groups = _port_filters(request)
         return local.ports.list_page(listing, addresses=addresses, security_groups=groups)
 
+    def port_extras(request: Request, found: list[Port]) -> list[dict[str, Any]]:
+        domains = local.ports.domains(found)
+        return [_port_extra(request, port, domains.get(port.network_id, "")) for port in found]
+
+    guard = local.expecting
     return [
-        *Collection("network", "networks", NETWORK, local.networks, list_page=lambda _, listing: local.networks.list_page(listing), extra=_network_extra).routes(),
-        *Collection("subnet", "subnets", SUBNET, _SubnetService(local), list_page=lambda _, listing: local.subnets.list_page(listing)).routes(),
-        *Collection("port", "ports", PORT, local.ports, list_page=ports, extra=_port_extra, more_filters=("fixed_ips", "security_groups")).routes(),
+        *Collection(
+            "network", "networks", NETWORK, local.networks, guard=guard, extra=_network_extra,
+            list_page=lambda _, listing: local.networks.list_page(listing),
+        ).routes(),
+        *Collection("subnet", "subnets", SUBNET, _SubnetService(local), guard=guard, list_page=lambda _, listing: local.subnets.list_page(listing)).routes(),
+        *Collection("port", "ports", PORT, local.ports, guard=guard, list_page=ports, extra=port_extras, more_filters=("fixed_ips", "security_groups")).routes(),
     ]

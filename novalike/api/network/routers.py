@@ -9,6 +9,7 @@ from novalike.api.http.schema import Field, Object
 from novalike.api.network.attributes import FLAG, ID, IDENTITY, TIMES, Attribute
 from novalike.api.network.collection import Collection
 from novalike.api.network.resources import ZONE
+from novalike.db.network_listing import Listing
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.router_interfaces import Interface
 from novalike.network.local.service import LocalNetworks
@@ -60,6 +61,9 @@ ROUTER = (
     Attribute(name="admin_state_up", schema=FLAG, create=True, update=True),
     Attribute(name="external_gateway_info", schema=_GATEWAY, field="gateway", create=True, update=True, read=_read_gateway, column=None, shown=False),
     Attribute(name="routes", schema=_ROUTES, update=True, read=_read_routes, show=_show_routes, column=None),
+    Attribute(name="status", constant="ACTIVE"),
+    Attribute(name="availability_zone_hints", computed=True),
+    Attribute(name="availability_zones", computed=True),
     *TIMES,
 )
 
@@ -74,17 +78,22 @@ FLOATING_IP = (
     Attribute(name="fixed_ip_address", schema=_NULLABLE_ADDRESS, create=True, update=True),
     Attribute(name="router_id"),
     Attribute(name="status", column=None),
+    Attribute(name="port_details", computed=True),
     *TIMES,
 )
 
 
-def _router_extra(request: Request, router: Router) -> dict[str, Any]:
+def _router_extra(request: Request, found: list[Router]) -> list[dict[str, Any]]:
+    return [_gateway(router) for router in found]
+
+
+def _gateway(router: Router) -> dict[str, Any]:
     gateway = None if router.network_id is None else {
         "network_id": router.network_id, "enable_snat": router.enable_snat,
         "external_fixed_ips": [{"subnet_id": subnet_id, "ip_address": address} for subnet_id, address in router.gateway_ips],
     }
     return {
-        "external_gateway_info": gateway, "status": "ACTIVE", "availability_zone_hints": [], "availability_zones": [ZONE] if router.host else [],
+        "external_gateway_info": gateway, "availability_zone_hints": [], "availability_zones": [ZONE] if router.host else [],
     }
 
 
@@ -164,13 +173,20 @@ class RouterCollection(Collection):
 
 def routes(local: LocalNetworks) -> list[Route]:
     """Answer the routes of routers and floating IPs."""
-    def extra(request: Request, floating: FloatingIp) -> dict[str, Any]:
-        return _floating_extra(local.floating_ips.ports([floating]), floating)
+    def extra(request: Request, found: list[FloatingIp]) -> list[dict[str, Any]]:
+        page = local.floating_ips.ports(found)
+        return [_floating_extra(page, one) for one in found]
 
+    def floating(request: Request, listing: Listing) -> list[FloatingIp]:
+        return local.floating_ips.list_page(listing, statuses=request.params_given.get("status"))
+
+    guard = local.expecting
     return [
         *Routers(local).routes(),
-        *RouterCollection("router", "routers", ROUTER, local.routers, list_page=lambda _, listing: local.routers.list_page(listing), extra=_router_extra).routes(),
+        *RouterCollection(
+            "router", "routers", ROUTER, local.routers, guard=guard, extra=_router_extra, list_page=lambda _, listing: local.routers.list_page(listing),
+        ).routes(),
         *Collection(
-            "floatingip", "floatingips", FLOATING_IP, local.floating_ips, extra=extra, list_page=lambda _, listing: local.floating_ips.list_page(listing),
+            "floatingip", "floatingips", FLOATING_IP, local.floating_ips, guard=guard, extra=extra, list_page=floating, more_filters=("status",),
         ).routes(),
     ]

@@ -16,13 +16,15 @@ _NULLABLE_TEXT = {"type": ["string", "null"], "maxLength": 64}
 
 
 def _number(value: Any) -> int | None:
-    return None if value in (None, "", -1, "-1") else int(value)
+    return None if value in (None, "") else int(value)
 
 
 GROUP = (
     *(attribute for attribute in IDENTITY if attribute.name != "name"),
-    Attribute(name="name", schema=NAME, create=True, update=True, required=True),
+    Attribute(name="name", schema=NAME, create=True, update=True),
     Attribute(name="stateful", schema=FLAG, create=True, update=True),
+    Attribute(name="shared", constant=False),
+    Attribute(name="security_group_rules", computed=True),
     *TIMES,
 )
 
@@ -33,7 +35,7 @@ RULE = (
     Attribute(name="description", schema=TEXT, create=True),
     Attribute(name="security_group_id", schema=ID, create=True, required=True),
     Attribute(name="direction", schema={"enum": ["ingress", "egress"]}, create=True, required=True),
-    Attribute(name="ethertype", schema={"enum": ["IPv4", "IPv6"]}, create=True),
+    Attribute(name="ethertype", schema={"type": ["string", "null"], "pattern": "^[iI][pP][vV][46]$"}, create=True, read=lambda v: f"IPv{v[-1]}" if v else "IPv4"),
     Attribute(name="protocol", schema={"type": ["string", "integer", "null"], "maxLength": 40}, create=True, read=lambda v: None if v is None else str(v)),
     Attribute(name="port_range_min", schema=_NULLABLE_INTEGER, create=True, read=_number),
     Attribute(name="port_range_max", schema=_NULLABLE_INTEGER, create=True, read=_number),
@@ -48,8 +50,8 @@ def _render_rule(rule: SecurityGroupRule) -> dict[str, Any]:
     return view | {"created_at": moment(rule.created_at), "updated_at": moment(rule.updated_at)}
 
 
-def _group_extra(request: Request, group: SecurityGroup) -> dict[str, Any]:
-    return {"security_group_rules": [_render_rule(rule) for rule in group.rules], "shared": False}
+def _group_extra(request: Request, found: list[SecurityGroup]) -> list[dict[str, Any]]:
+    return [{"security_group_rules": [_render_rule(rule) for rule in group.rules]} for group in found]
 
 
 class _Rules:
@@ -69,11 +71,11 @@ def routes(local: LocalNetworks) -> list[Route]:
     groups = local.security_groups
     return [
         *Collection(
-            "security_group", "security_groups", GROUP, groups, path="security-groups", extra=_group_extra,
+            "security_group", "security_groups", GROUP, groups, path="security-groups", guard=local.expecting, extra=_group_extra,
             list_page=lambda request, listing: groups.list_page(request.context, listing),
         ).routes(),
         *Collection(
-            "security_group_rule", "security_group_rules", RULE, _Rules(local), path="security-group-rules", can_update=False,
+            "security_group_rule", "security_group_rules", RULE, _Rules(local), path="security-group-rules", can_update=False, guard=local.expecting,
             list_page=lambda request, listing: groups.list_rules(request.context, listing),
         ).routes(),
     ]

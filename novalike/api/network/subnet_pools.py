@@ -13,7 +13,6 @@ from novalike.db.network_listing import Listing
 from novalike.network.local.service import LocalNetworks
 from novalike.network.local.usage import SubnetUsage
 from novalike.objects.network import Network
-from novalike.objects.router import SubnetPool
 
 _PREFIXES = {"type": "array", "minItems": 1, "maxItems": 100, "items": {"type": "string", "maxLength": 64}}
 _NULLABLE_INTEGER = {"type": ["integer", "string", "null"], "pattern": r"^[0-9]{1,9}$", "minimum": 0}
@@ -33,12 +32,9 @@ SUBNET_POOL = (
     Attribute(name="ip_version"),
     Attribute(name="shared", schema=FLAG, create=True, rule="create_subnetpool:shared"),
     Attribute(name="is_default", schema=FLAG, create=True, update=True, rule="create_subnetpool:is_default"),
+    Attribute(name="address_scope_id", constant=None),
     *TIMES,
 )
-
-
-def _pool_extra(request: Request, pool: SubnetPool) -> dict[str, Any]:
-    return {"address_scope_id": None}
 
 
 class Availability:
@@ -132,7 +128,7 @@ def routes(local: LocalNetworks) -> list[Route]:
     """Answer the routes."""
     return [
         *Collection(
-            "subnetpool", "subnetpools", SUBNET_POOL, local.subnet_pools, extra=_pool_extra,
+            "subnetpool", "subnetpools", SUBNET_POOL, local.subnet_pools, guard=local.expecting,
             list_page=lambda _, listing: local.subnet_pools.list_page(listing),
         ).routes(),
         *Availability(local).routes(), *Topologies(local).routes(),

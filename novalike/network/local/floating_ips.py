@@ -74,9 +74,9 @@ class FloatingIps:
         """Answer a floating address the caller may see. Raises FloatingIPNotFound."""
         return self._store.database.fetch(visible_floating, ctxt, floating_id)
 
-    def list_page(self, listing: Listing) -> list[FloatingIp]:
-        """Answer floating addresses by a listing, whose `project_id` says who looks."""
-        return self._store.database.fetch(floating_ips.list_page, listing)
+    def list_page(self, listing: Listing, *, statuses: Sequence[str] | None = None) -> list[FloatingIp]:
+        """Answer floating addresses by a listing, whose `project_id` says who looks, and by status."""
+        return self._store.database.fetch(floating_ips.list_page, listing, statuses=statuses)
 
     def ports(self, found: Iterable[FloatingIp]) -> dict[str, Port]:
         """Answer the ports which floating addresses lead to, by id."""

@@ -26,6 +26,7 @@ _NAMES = _WITH_PORTS | _ICMP | {
     "pgm", "rsvp", "vrrp", "hopopt",
 }
 _IPV6 = {"icmpv6", "58", "ipv6-icmp", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route"}
+_NUMBERS = {name for name in _NAMES if name.isdecimal()}
 _KEY = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_group_id")
 
 
@@ -41,7 +42,8 @@ class SecurityGroups:
 
     def _create(self, change: Change, ctxt: RequestContext, given: list[dict[str, Any]]) -> list[SecurityGroup]:
         made = []
-        for values in given:
+        for wanted in given:
+            values = {"name": "", **wanted}
             project_id = values.get("project_id") or ctxt.project_id or ""
             if not own(ctxt, project_id):
                 raise Forbidden("Only administrators may make security groups for other projects.")
@@ -76,7 +78,7 @@ class SecurityGroups:
     def _update(self, change: Change, ctxt: RequestContext, group_id: str, changes: dict[str, Any]) -> SecurityGroup:
         group = visible_group(change.session, ctxt, group_id)
         if group.default_of is not None and changes.get("name", group.name) != group.name:
-            raise errors.SecurityGroupCannotRemoveDefault("Updating default security group not allowed.")
+            raise errors.SecurityGroupCannotUpdateDefault("Updating default security group not allowed.")
         if group.default_of is None and changes.get("name") == DEFAULT:
             raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
         security_groups.update(change.session, group_id, changes, change.now)
@@ -203,30 +205,50 @@ def _rule(group: SecurityGroup, direction: str, ethertype: str, remote: str | No
 def _checked_rule(values: dict[str, Any]) -> dict[str, Any]:
     values = dict(values)
     if values.get("remote_group_id") and values.get("remote_ip_prefix"):
-        raise errors.InvalidInput("Only remote_ip_prefix or remote_group_id may be provided.")
+        raise errors.SecurityGroupRemoteGroupAndRemoteIpPrefix("Only remote_ip_prefix or remote_group_id may be provided.")
+    ethertype = values.get("ethertype", "IPv4")
     if values.get("remote_ip_prefix"):
-        values["remote_ip_prefix"] = _prefix(values["remote_ip_prefix"], values.get("ethertype", "IPv4"))
+        values["remote_ip_prefix"] = _prefix(values["remote_ip_prefix"], ethertype)
     protocol = values.get("protocol")
     if protocol is not None:
         protocol = values["protocol"] = str(protocol).lower()
-        if protocol == "any":
+        if protocol in ("any", "-1"):
             protocol = values["protocol"] = None
         elif protocol not in _NAMES and not (protocol.isdecimal() and int(protocol) <= 255):
-            raise errors.InvalidInput(f"Security group rule protocol {protocol} not supported.")
-        if protocol in _IPV6 and values.get("ethertype", "IPv4") == "IPv4":
-            raise errors.InvalidInput(f"Invalid ethertype IPv4 for protocol {protocol}.")
-    low, high = values.get("port_range_min"), values.get("port_range_max")
-    if low is None and high is None:
-        return values
-    if protocol in _ICMP:
-        if low is None or not all(part is None or 0 <= part <= 255 for part in (low, high)):
-            raise errors.InvalidInput("For ICMP, port_range_min is the type and port_range_max the code, both 0 to 255.")
-        return values
-    if protocol not in _WITH_PORTS:
-        raise errors.InvalidInput("Port range cannot be specified for this protocol; must also specify one which has ports.")
-    if low is None or high is None or not 1 <= low <= high <= 65535:
-        raise errors.InvalidInput("For TCP/UDP protocols, port_range_min must be <= port_range_max, both 1 to 65535.")
+            raise errors.SecurityGroupRuleInvalidProtocol(
+                f"Security group rule protocol {protocol} not supported. Only protocol values {sorted(_NAMES - _NUMBERS)} and integer "
+                "representations [0 to 255] are supported.",
+            )
+        if protocol in _IPV6 and ethertype == "IPv4":
+            raise errors.SecurityGroupEthertypeConflictWithProtocol(f"Invalid ethertype {ethertype} for protocol {protocol}.")
+    _check_ports(protocol, values.get("port_range_min"), values.get("port_range_max"))
     return values
+
+
+def _check_ports(protocol: str | None, low: int | None, high: int | None) -> None:
+    """Check a range of ports or, for ICMP, a type and a code."""
+    for value in (low, high):
+        if value is not None and not 0 <= value <= 65535:
+            raise errors.SecurityGroupInvalidPortValue(f"Invalid value for port {value}")
+    if low is None and high is None:
+        return
+    if protocol is None:
+        raise errors.SecurityGroupProtocolRequiredWithPorts("Must also specify protocol if port range is given.")
+    if protocol in _ICMP:
+        for name, field, value in (("port_range_min", "type", low), ("port_range_max", "code", high)):
+            if value is not None and value > 255:
+                raise errors.SecurityGroupInvalidIcmpValue(f"Invalid value for ICMP {field} ({name}) {value}. It must be 0 to 255.")
+        if low is None:
+            raise errors.SecurityGroupMissingIcmpType(f"ICMP code (port-range-max) {high} is provided but ICMP type (port-range-min) is missing.")
+        return
+    if protocol not in _WITH_PORTS:
+        raise errors.SecurityGroupInvalidProtocolForPort(
+            f"Invalid protocol {protocol} for port range, only supported for {sorted(_WITH_PORTS - _NUMBERS)}.",
+        )
+    if low == 0 or high == 0:
+        raise errors.SecurityGroupInvalidPortValue("Invalid value for port 0")
+    if low is None or high is None or low > high:
+        raise errors.SecurityGroupInvalidPortRange("For TCP/UDP protocols, port_range_min must be <= port_range_max")
 
 
 def _key(rule: SecurityGroupRule) -> tuple[object, ...]:
@@ -240,7 +262,7 @@ def _prefix(text: str, ethertype: str) -> str:
     try:
         prefix = ipaddress.ip_interface(text)
     except ValueError as error:
-        raise errors.InvalidInput(f"'{text}' is not a valid CIDR (remote_ip_prefix).") from error
+        raise errors.InvalidCIDR(f"Invalid CIDR {text} given as IP prefix.") from error
     if prefix.version != (6 if ethertype == "IPv6" else 4):
-        raise errors.InvalidInput(f"Conflicting value ethertype {ethertype} for CIDR {text}.")
+        raise errors.SecurityGroupRuleParameterConflict(f"Conflicting value ethertype {ethertype} for CIDR {text}")
     return str(prefix)

@@ -68,6 +68,11 @@ class Ports:
         """Answer ports by a listing, whose `project_id` says who looks; further filters as in db.ports.list_page."""
         return self._store.database.fetch(ports.list_page, listing, addresses=addresses, security_groups=security_groups)
 
+    def domains(self, found: Sequence[Port]) -> dict[str, str]:
+        """Answer the DNS domain of each network which ports are of."""
+        known = self._store.database.fetch(networks.by_ids, {port.network_id for port in found}) if found else []
+        return {network.id: network.dns_domain.rstrip(".") or self._store.settings.dhcp_domain for network in known}
+
     def update(self, ctxt: RequestContext, port_id: str, changes: dict[str, Any]) -> Port:
         """Change a port; keys as for `create`. Raises PortNotFound, Forbidden, PortInUse and as `create`."""
         return self._store.change(self._update, ctxt, port_id, dict(changes))
@@ -81,7 +86,10 @@ class Ports:
         _authorize(ctxt, network, {k: v for k, v in changes.items() if k in ("fixed_ips", *_ADMINS) or v != getattr(port, k)})
         if changes.get("mac_address", port.mac_address) != port.mac_address:
             if port.host:
-                raise errors.PortInUse(f"Unable to complete operation on port {port_id}, port is already bound.")
+                raise errors.PortBound(
+                    f"Unable to complete operation on port {port_id}, port is already bound, port type: bridge, old_mac {port.mac_address}, "
+                    f"new_mac {changes['mac_address']}.",
+                )
             changes["mac_address"] = _checked_mac(change, network.id, changes["mac_address"])
         if "fixed_ips" in changes:
             wanted = changes.pop("fixed_ips")
@@ -122,6 +130,12 @@ class Ports:
         floating_ips.release(change, [port])
         ports.delete(change.session, [port_id])
         change.touch_port(port)
+
+
+def hostname(port: Port) -> str:
+    """Answer the name under which our name server knows a port."""
+    first = port.fixed_ips[0][1] if port.fixed_ips else ""
+    return port.dns_name or "host-" + first.replace(".", "-").replace(":", "-")
 
 
 def make(change: Change, store: Store, network: Network, values: dict[str, Any]) -> Port:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from oslo_config import cfg
 
 from novalike.clock import Clock
 from novalike.db import network_quotas
 from novalike.db.cells import Cells
 from novalike.network.local.client import LocalNetworkClient
+from novalike.network.local.failover import INTERVAL, Failover
 from novalike.network.local.floating_ips import FloatingIps
 from novalike.network.local.groups import SecurityGroups
 from novalike.network.local.networks import Networks
@@ -17,9 +20,10 @@ from novalike.network.local.routers import Routers
 from novalike.network.local.store import RESOURCES, Ring, Store
 from novalike.network.local.subnet_pools import SubnetPools
 from novalike.network.local.subnets import Subnets
-from novalike.network.local.tags import Tags
+from novalike.network.local.tags import TABLES, Tags
 from novalike.network.local.topology import AutoTopology
 from novalike.network.local.usage import Availability
+from novalike.periodic import Periodic
 
 
 def _silent(host: str, revision: int) -> None:
@@ -50,6 +54,13 @@ class LocalNetworks:
         self.security_groups = SecurityGroups(store)
         self.quotas = Quotas(store)
         self.client = LocalNetworkClient(store, self.topology)
+        #: What a conductor repeats.
+        self.recovery = (Periodic("routers of dead hosts", INTERVAL, Failover(store).run, delay=INTERVAL),)
+
+    def expecting(self, collection: str, key: str, revision: int) -> AbstractContextManager[None]:
+        """Answer a context in which changes fail with RevisionNumberConstraintFailed unless a thing of a collection (its path in
+        the API) has this revision."""
+        return self._store.expecting(TABLES[collection], key, revision)
 
 
 class Quotas:

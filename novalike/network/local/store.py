@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from oslo_config import cfg
 from sqlalchemy.exc import IntegrityError
@@ -18,6 +20,7 @@ from novalike.db import (
     floating_ips,
     hosts,
     network_hosts,
+    network_listing,
     network_quotas,
     networks,
     port_cache,
@@ -31,6 +34,7 @@ from novalike.db.cells import Cells
 from novalike.exception import Conflict, NotFound
 from novalike.network import errors
 from novalike.network.local import vifs
+from novalike.objects.host import Service
 from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroup
 from novalike.objects.router import FloatingIp, Router
 
@@ -101,6 +105,24 @@ class Store:
         self.conf = conf
         self.settings = conf.network
         self._ring = ring
+        self._expected = threading.local()
+
+    @contextmanager
+    def expecting(self, model: Any, key: str, revision: int) -> Iterator[None]:
+        """Let changes which this thread makes inside fail with RevisionNumberConstraintFailed unless a row has this revision."""
+        self._expected.row = (model, key, revision)
+        try:
+            yield
+        finally:
+            del self._expected.row
+
+    def _check_expected(self, session: Session) -> None:
+        row = getattr(self._expected, "row", None)
+        if row is not None:
+            model, key, revision = row
+            found = network_listing.lock(session, model, key)
+            if found is not None and found != revision:
+                raise errors.RevisionNumberConstraintFailed(f"Constrained to {revision}, but current revision is {found}")
 
     def change(self, function: Callable[Concatenate[Change, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function(change, ...)` in a transaction, then ring the hosts it touched.
@@ -108,6 +130,7 @@ class Store:
         A uniqueness that another transaction took first makes it run again, so that it can find out and say so.
         """
         def run(session: Session) -> tuple[T, dict[str, int], set[str], set[str], set[str]]:
+            self._check_expected(session)
             change = Change(session, self.clock.now())
             answer = function(change, *args, **kwargs)
             session.flush()
@@ -148,11 +171,12 @@ class Store:
 
     def agents(self) -> list[str]:
         """Answer the hosts whose network agents live, and are not disabled."""
+        return sorted({service.host for service in self.agent_services() if service.up and not service.disabled})
+
+    def agent_services(self) -> list[Service]:
+        """Answer all network agents."""
         patience = float(self.conf.service_down_time) if "service_down_time" in self.conf else 60.0
-        return sorted({
-            service.host for cell in self.cells for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=patience)
-            if service.up and not service.disabled
-        })
+        return [service for cell in self.cells for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=patience)]
 
     def limits(self, session: Session, project_id: str) -> dict[str, int]:
         """Answer a project's limits of all network resources; -1 is unlimited."""

@@ -8,13 +8,14 @@ from typing import Any
 
 from novalike.context import RequestContext
 from novalike.db import networks, ports, routers
+from novalike.db import subnet_pools as subnet_pool_rows
 from novalike.db.network_listing import Listing
 from novalike.exception import Forbidden
 from novalike.network import errors
 from novalike.network.local import addresses, ranges, subnet_pools
 from novalike.network.local.store import Change, Store, own, visible_network, visible_subnet
 from novalike.objects.network import NetworkSubnet
-from novalike.objects.router import DHCP
+from novalike.objects.router import DHCP, FLOATING, GATEWAY, INTERFACE
 
 MAX_NAME_SERVERS = 5
 MAX_HOST_ROUTES = 20
@@ -109,7 +110,7 @@ class Subnets:
         return networks.get_subnet(change.session, subnet_id)
 
     def delete(self, ctxt: RequestContext, subnet_id: str) -> None:
-        """Remove a subnet. Raises SubnetNotFound, SubnetInUse."""
+        """Remove a subnet. Ports (not of routers) lose addresses they had by SLAAC. Raises SubnetNotFound, SubnetInUse."""
         self._store.change(self._delete, ctxt, subnet_id)
 
     def _delete(self, change: Change, ctxt: RequestContext, subnet_id: str) -> None:
@@ -117,14 +118,19 @@ class Subnets:
         subnet = visible_subnet(session, ctxt, subnet_id, change=True)
         networks.lock(session, subnet.network_id)
         networks.lock_subnets(session, [subnet_id])
+        given_up = subnet.ipv6_address_mode in addresses.SELF_MADE
         for port in ports.holders(session, subnet_id):
-            if port.device_owner != DHCP:
+            if port.device_owner != DHCP and (not given_up or port.device_owner in (INTERFACE, GATEWAY, FLOATING)):
                 raise errors.SubnetInUse(
                     f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from this subnet.",
                 )
             held = [fixed for fixed in port.fixed_ips if fixed[0] == subnet_id]
             ports.remove_addresses(session, port.id, held)
-            if len(held) == len(port.fixed_ips):
+            if port.device_owner != DHCP:            # whose address was made of its MAC address by itself
+                change.touch_port(port)
+                change.touch_port(ports.get(session, port.id))
+                change.touch_server(port)
+            elif len(held) == len(port.fixed_ips):
                 ports.delete(session, [port.id])
         networks.delete_subnet(session, subnet_id)
         change.touch_network(subnet.network_id)
@@ -138,6 +144,8 @@ def _check_gateway_unused(change: Change, subnet: NetworkSubnet, wanted: str | N
 
 def _range(change: Change, ctxt: RequestContext, values: dict[str, Any]) -> tuple[int, ranges.IpNetwork]:
     """Answer the IP version and the range of a new subnet: the one named, or one cut from a pool."""
+    if values.pop("use_default_subnetpool", False):
+        values["subnetpool_id"] = _default_pool(change, values)
     length, pool_id = values.pop("prefixlen", None), values.get("subnetpool_id")
     if pool_id is None:
         if values.get("cidr") is None:
@@ -151,6 +159,16 @@ def _range(change: Change, ctxt: RequestContext, values: dict[str, Any]) -> tupl
     )
     values["ip_version"] = span.version
     return span.version, span
+
+
+def _default_pool(change: Change, values: dict[str, Any]) -> str:
+    if values.get("subnetpool_id") is not None:
+        raise errors.BadRequest("subnets", "subnetpool_id and use_default_subnetpool cannot both be specified")
+    version = values.get("ip_version", 4)
+    pool = subnet_pool_rows.default(change.session, version)
+    if pool is None:
+        raise errors.BadRequest("subnets", f"No default subnetpool found for IPv{version}")
+    return pool.id
 
 
 def _check_modes(values: dict[str, Any], span: ranges.IpNetwork) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from novalike.context import RequestContext
 from novalike.db import network_listing
-from novalike.db.models.networks import NetworkRow, PortRow, SecurityGroupRow, SubnetRow
+from novalike.db.models.networks import NetworkRow, PortRow, SecurityGroupRow, SecurityGroupRuleRow, SubnetRow
 from novalike.db.models.routers import FloatingIpRow, RouterRow, SubnetPoolRow
 from novalike.network import errors
 from novalike.network.local import store
@@ -27,6 +27,8 @@ _KINDS: dict[str, tuple[Callable[..., Any], Any, dict[str, Any]]] = {
     "security-groups": (store.visible_group, SecurityGroupRow, {}),
 }
 COLLECTIONS = tuple(_KINDS)
+#: The table of each collection whose things have revisions.
+TABLES = {collection: model for collection, (_, model, _) in _KINDS.items()} | {"security-group-rules": SecurityGroupRuleRow}
 
 
 class Tags:

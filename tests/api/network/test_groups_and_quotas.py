@@ -42,15 +42,13 @@ def test_rules_which_cannot_be(member) -> None:
     def refused(**values):
         return fault(member.post("/security-group-rules", {"security_group_rule": {"security_group_id": group, "direction": "ingress", **values}}))
 
-    assert refused(protocol="icmpv6") == (400, "InvalidInput"), "not in IPv4, which is the default"
-    assert refused(protocol="ipv6-frag", ethertype="IPv4") == (400, "InvalidInput")
-    assert refused(protocol="tcp", port_range_min=80) == (400, "InvalidInput")
-    assert refused(protocol="tcp", port_range_min=0, port_range_max=1) == (400, "InvalidInput")
-    assert refused(protocol="256") == (400, "InvalidInput")
-    assert refused(port_range_min=80, port_range_max=80) == (400, "InvalidInput")
-    assert refused(protocol="icmp", port_range_max=0) == (400, "InvalidInput"), "a code without its type"
-    assert refused(remote_ip_prefix="10.0.0.0/8", remote_group_id=group) == (400, "InvalidInput")
-    assert refused(remote_ip_prefix="fd00::/8") == (400, "InvalidInput")
+    assert refused(protocol="icmpv6") == (400, "SecurityGroupEthertypeConflictWithProtocol"), "not in IPv4, which is the default"
+    assert refused(protocol="ipv6-frag", ethertype="ipv4") == (400, "SecurityGroupEthertypeConflictWithProtocol")
+    assert refused(protocol="tcp", port_range_min=80) == (400, "SecurityGroupInvalidPortRange")
+    assert refused(protocol="tcp", port_range_min=0, port_range_max=1) == (400, "SecurityGroupInvalidPortValue")
+    assert refused(protocol="256") == (400, "SecurityGroupRuleInvalidProtocol")
+    assert refused(protocol="gre", port_range_min=80, port_range_max=80) == (400, "SecurityGroupInvalidProtocolForPort")
+    assert refused(remote_ip_prefix="10.0.0.0/8", remote_group_id=group) == (400, "SecurityGroupRemoteGroupAndRemoteIpPrefix")
     assert refused(remote_address_group_id=group)[0] == 400
     assert refused(remote_group_id="00000000-0000-4000-8000-000000000000") == (404, "SecurityGroupNotFound")
     assert member.make("security_group_rule", "security-group-rules", security_group_id=group, direction="ingress", protocol="any")["protocol"] is None
@@ -98,5 +96,9 @@ def test_admins_see_agents(services, admin, member) -> None:
     agent = admin.get("/agents").json["agents"][0]
     assert (agent["host"], agent["alive"]) == ("h1", True)
     assert admin.get(f"/agents/{agent['id']}").json["agent"] == agent
-    assert member.get("/agents").status == 403
+    assert (member.get("/agents").json, member.get(f"/agents/{agent['id']}").status) == ({"agents": []}, 404)
+    assert admin.get("/agents?host=h2&alive=True").json == {"agents": []}
+    switched = admin.put(f"/agents/{agent['id']}", {"agent": {"admin_state_up": False}}).json["agent"]
+    assert (switched["admin_state_up"], admin.get("/agents?admin_state_up=false&host=h1").json["agents"]) == (False, [switched])
+    assert member.put(f"/agents/{agent['id']}", {"agent": {"admin_state_up": True}}).status == 403
     assert member.get("/availability_zones").json["availability_zones"][0]["name"] == "nova"
