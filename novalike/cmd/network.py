@@ -32,7 +32,7 @@ def remove(conf: cfg.ConfigOpts) -> bool:
 
     The agent must not run, and needs to know of no conductor: it is a host which shall have no network.
     """
-    return LinuxHost(conf, Clock(), Desired()).remove()
+    return LinuxHost(conf, Clock(), Desired(), lambda *_: None).remove()
 
 
 if __name__ == "__main__":

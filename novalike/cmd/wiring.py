@@ -229,7 +229,13 @@ class Wiring:
 
     def control(self) -> list[service.Part]:
         """Answer the parts of a process which is a conductor."""
-        return [self.doorbell, self.notifier, self.conductor()]
+        return [self.doorbell, self.notifier, self.conductor(), *self.recovery()]
+
+    def recovery(self) -> list[service.Part]:
+        """Answer what is done beside the conductor when hosts of the local network service are lost."""
+        if self.is_remote:
+            return []
+        return [service.Chores("network", self.local["network"].recovery, grace=self.conf.graceful_shutdown_timeout)]
 
     def scheduler(self) -> service.Part:
         """Answer the scheduler."""

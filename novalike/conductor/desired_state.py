@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from novalike.clock import Clock
 from novalike.context import RequestContext
 from novalike.db import hosts, network_hosts
 from novalike.db.cells import Cells
 from novalike.network.local import desired
-from novalike.objects.network_state import DesiredNetworks, KnownGroups
+from novalike.network.local.store import AGENT
+from novalike.objects.network_state import Asker, DesiredNetworks, KnownGroups
 from novalike.rpc import serializer
 from novalike.rpc.conductor import DesiredState
 
@@ -26,8 +29,19 @@ class DesiredStateEndpoint(DesiredState):
         self, ctxt: RequestContext, *, host: str, since: int, known: KnownGroups | None = None,
     ) -> dict[str, object]:
         answer = desired.fetch(self._cells.shared, host, since, known, self._clock)
+        if answer.full:
+            answer = replace(answer, others=self._others(host))
         document: dict[str, object] = serializer.dump(DesiredNetworks, answer)
         return document
+
+    def _others(self, host: str) -> bool:
+        return any(
+            service.host != host and not service.disabled
+            for cell in self._cells for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=60.0)
+        )
+
+    def asker(self, ctxt: RequestContext, *, network_id: str, address: str) -> Asker | None:
+        return self._cells.shared.fetch(desired.asker, network_id, address)
 
     def alive(self, ctxt: RequestContext, *, host: str, binary: str, address: str = "") -> None:
         cell = next(iter(self._cells))

@@ -71,6 +71,17 @@ def on_host(session: Session, host: str) -> list[Router]:
     return _routers(session, list(session.execute(sa.select(_ROUTERS).where(_ROUTERS.c.host == host).order_by(_ROUTERS.c.id))))
 
 
+def homes(session: Session) -> set[str]:
+    """Answer the hosts which routers run on; an empty name among them for those which run nowhere."""
+    return set(session.scalars(sa.select(_ROUTERS.c.host).distinct()))
+
+
+def lock_on_host(session: Session, host: str, limit: int) -> list[Router]:
+    """Answer some of the routers which run on a host (nowhere, for an empty name), locked against others' changes."""
+    query = sa.select(_ROUTERS).where(_ROUTERS.c.host == host).order_by(_ROUTERS.c.id).limit(limit).with_for_update()
+    return _routers(session, list(session.execute(query)))
+
+
 def homeless(session: Session) -> list[str]:
     """Answer the routers which run nowhere yet, locked."""
     query = sa.select(_ROUTERS.c.id).where(_ROUTERS.c.host == "").order_by(_ROUTERS.c.id).with_for_update()

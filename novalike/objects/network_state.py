@@ -129,7 +129,8 @@ class DesiredRouter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredNetworks:
-    """The answer of DesiredState.network; see there. `gone` are ids of networks and of routers."""
+    """The answer of DesiredState.network; see there. `gone` are ids of networks and of routers. `others` says whether there are
+    agents which could take this host's routers over; None: as before."""
 
     revision: int
     full: bool
@@ -138,3 +139,12 @@ class DesiredNetworks:
     gone: tuple[str, ...] = ()
     groups: tuple[DesiredGroup, ...] = ()
     members: tuple[DesiredMembers, ...] = ()
+    others: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """The server of whose port a request for metadata came."""
+
+    instance_uuid: str
+    project_id: str

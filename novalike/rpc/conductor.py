@@ -6,7 +6,7 @@ from novalike.context import RequestContext
 from novalike.objects.block_device import BlockDevice
 from novalike.objects.host import HostUsage, Inventory
 from novalike.objects.instance import Instance
-from novalike.objects.network_state import KnownGroups
+from novalike.objects.network_state import Asker, KnownGroups
 from novalike.objects.tasks import Heartbeat, Outcome, PowerChange
 from novalike.rpc.engine import Interface, call, cast
 
@@ -75,7 +75,7 @@ class HostReports(Interface):
 class DesiredState(Interface):
     """What network agents make true on their host. Documents are made and read by network/local and agents/network."""
 
-    topic, version = TOPIC, "1.1"
+    topic, version = TOPIC, "1.2"
 
     @call(since="1.1", timeout=30)
     def network(
@@ -88,6 +88,10 @@ class DesiredState(Interface):
         of network ids which this host no longer needs), `groups` and `members`: objects.network_state.DesiredNetworks.
         Of security groups only those are answered which the asker does not know, or knows of another revision.
         """
+
+    @call(since="1.2", timeout=10)
+    def asker(self, ctxt: RequestContext, *, network_id: str, address: str) -> Asker | None:
+        """Answer whose server has an address of a network, wherever it runs; None when nobody's has."""
 
     @cast()
     def alive(self, ctxt: RequestContext, *, host: str, binary: str, address: str = "") -> None:

@@ -18,6 +18,7 @@ from oslo_config import cfg  # noqa: E402
 from novalike.agents.network.manager import NetworkAgentManager  # noqa: E402
 from novalike.clock import Clock  # noqa: E402
 from novalike.conf import network, neutron, service  # noqa: E402
+from novalike.objects.network_state import Asker  # noqa: E402
 from novalike.rpc.conductor import DesiredState  # noqa: E402
 
 folder, secret, settings = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
@@ -26,6 +27,10 @@ folder, secret, settings = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3
 class FromFile(DesiredState):
     def network(self, ctxt, *, host, since, known=None):
         return json.loads((folder / "desired.json").read_text())
+
+    def asker(self, ctxt, *, network_id, address):
+        known = json.loads((folder / "elsewhere.json").read_text())
+        return Asker(**known[f"{network_id} {address}"]) if f"{network_id} {address}" in known else None
 
     def alive(self, ctxt, *, host, binary, address=""):
         pass
@@ -36,11 +41,14 @@ conf = cfg.ConfigOpts()
 for section in (network, neutron, service):
     conf.register_opts(section.OPTIONS, group=section.GROUP)
 conf([], default_config_files=[])
+conf.set_override("service_down_time", settings.pop("service_down_time", 60))
 for name, value in settings.items():
     conf.set_override(name, value, group="network")
 conf.set_override("metadata_proxy_shared_secret", secret, group="neutron")
 manager = NetworkAgentManager(conf, Clock(), FromFile(), "host")
 signal.signal(signal.SIGUSR1, lambda *_: manager.worker.look_at_everything())
 manager.start()
-while True:                                      # eventlet sees what a signal's handler woke when its hub next wakes up
-    time.sleep(0.05)
+while True:
+    manager.worker.renew()                       # as its periodic would
+    for _ in range(20):
+        time.sleep(0.05)                         # eventlet sees what a signal's handler woke when its hub next wakes up

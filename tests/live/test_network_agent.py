@@ -79,6 +79,7 @@ class Lab:
         self.networks: dict[str, DesiredNetwork] = {}
         self.groups: dict[str, DesiredGroup] = {OPEN.id: OPEN}
         self.members: dict[str, DesiredMembers] = {}
+        self.others: bool | None = None                  # whether other hosts could take routers over
         self.revision = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.guests: list[str] = []
@@ -103,7 +104,7 @@ class Lab:
     def want(self, *networks: DesiredNetwork, routers: tuple[DesiredRouter, ...] = ()) -> None:
         self.networks = {network.id: network for network in networks}
         self.revision += 1
-        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks), routers=routers, groups=tuple(self.groups.values()), members=tuple(self.members.values()))
+        answer = DesiredNetworks(revision=self.revision, full=True, networks=tuple(networks), routers=routers, groups=tuple(self.groups.values()), members=tuple(self.members.values()), others=self.others)
         target = self.folder / "desired.json"
         (self.folder / "new.json").write_text(json.dumps(asdict(answer)))
         (self.folder / "new.json").replace(target)

@@ -21,6 +21,7 @@ class Desired:
 
     def __init__(self) -> None:
         self.revision = 0
+        self.others = False                              # whether other hosts could take our routers over
         self.networks: dict[str, DesiredNetwork] = {}
         self.routers: dict[str, DesiredRouter] = {}
         self.groups: dict[str, DesiredGroup] = {}
@@ -40,6 +41,8 @@ class Desired:
         changed, gone = changed | changed_routers, gone | gone_routers
         self._take_groups(answer)
         self.revision = answer.revision
+        if answer.others is not None:
+            self.others = answer.others
         return changed, gone
 
     def _take_groups(self, answer: DesiredNetworks) -> None:

@@ -13,7 +13,8 @@ from novalike.agents.network.bridges import Bridges
 from novalike.agents.network.desired import Desired, frame
 from novalike.agents.network.dhcp import Dhcp
 from novalike.agents.network.firewall import Firewall
-from novalike.agents.network.metadata import MetadataProxies
+from novalike.agents.network.lease import RouterLease
+from novalike.agents.network.metadata import AskElsewhere, MetadataProxies
 from novalike.agents.network.outside import Outside
 from novalike.agents.network.ownership import Ownership, Survey
 from novalike.agents.network.routers import Routers, outside
@@ -35,7 +36,7 @@ class LinuxHost:
     A network without guests stays for a while: the next one finds it ready, and nobody builds on what is being removed.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts, clock: Clock, desired: Desired) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, clock: Clock, desired: Desired, ask_elsewhere: AskElsewhere) -> None:
         settings = conf.network
         self._clock = clock
         self._desired = desired
@@ -58,8 +59,12 @@ class LinuxHost:
         self._metadata = MetadataProxies(
             host=settings.metadata_host, port=settings.metadata_port, path=settings.metadata_path,
             secret=Secret(conf.neutron.metadata_proxy_shared_secret), find_port=desired.port_at,
+            ask_elsewhere=ask_elsewhere,
         )
         self._routers = Routers(self._ownership, self._bridges, self._metadata, prefix=settings.namespace_prefix)
+        self._lease = RouterLease(self._ownership.owner)
+        self._patience = int(conf.service_down_time)
+        self._entitled = False                       # whether what this host may not run any more is gone
         self._made: dict[str, DesiredNetwork] = {}   # frames which are known to be there
         self._unused: dict[str, float] = {}          # networks without guests, and since when
         self._surveyed = Survey(own=frozenset(), others={}, unknown={})
@@ -76,7 +81,9 @@ class LinuxHost:
         be, and remove what was surveyed and is nobody's. Answers False when something failed: it was logged, and is to be
         tried again."""
         wanted = list(self._desired.networks.values())
-        done = self._try("port security", self._secure, wanted, thorough)
+        # First of all: what another host may run by now must not be heard here any more.
+        done = self._leave_routers(gone, thorough)
+        done &= self._try("port security", self._secure, wanted, thorough)
         if thorough and wanted:
             done &= self._try("address translation", self._outside.ensure_host)
         for network_id in gone:
@@ -86,7 +93,7 @@ class LinuxHost:
             self._unused.pop(network.id, None)
             if thorough or network.id in changed:
                 done &= self._try(f"network {network.id}", self._network, network, thorough)
-        done &= self._route(changed, gone, thorough)
+        done &= self._route(changed, thorough)
         if thorough and wanted:
             done &= self._try("guests' taps", self._bridges.take_in, wanted)
         if thorough:
@@ -108,18 +115,32 @@ class LinuxHost:
             LOG.warning("gone without this agent's doing: %s", ", ".join(missing))
         return bool(missing)
 
-    def _route(self, changed: Collection[str], gone: Collection[str], thorough: bool) -> bool:
+    def renew(self) -> None:
+        """Say that the agent lives: without that, routers which other hosts could have are silent after `service_down_time`."""
+        if not self._entitled:
+            return
+        legs = [outside(leg) for router in self._routers.made_all() for leg in router.legs] if self._desired.others else []
+        self._try("the routers' lease", self._lease.renew, legs, self._patience)
+
+    def _leave_routers(self, gone: Collection[str], thorough: bool) -> bool:
         done = True
         for router_id in gone:
             if self._routers.made(router_id):
                 done &= self._try(f"router {router_id}", self._routers.remove, router_id)
+        if thorough:
+            done &= self._try("leftovers of routers", self._routers.clean, list(self._desired.routers.values()))
+            self._entitled |= done
+        return done
+
+    def _route(self, changed: Collection[str], thorough: bool) -> bool:
+        done = True
         wanted = list(self._desired.routers.values())
         looked_at = [router for router in wanted if thorough or router.id in changed]
         done &= self._try("routers' addresses", self._routers.yield_addresses, looked_at)
         for router in looked_at:
             done &= self._try(f"router {router.id}", self._routers.ensure, router)
-        if thorough:
-            done &= self._try("leftovers of routers", self._routers.clean, wanted)
+        if looked_at:
+            self.renew()
         return done
 
     def _secure(self, wanted: Collection[DesiredNetwork], thorough: bool) -> None:
@@ -210,6 +231,7 @@ class LinuxHost:
             done &= self._try(f"network {short}...", self._remove, short, taps=True)
         done &= self._try("address translation", self._outside.remove_host)
         done &= self._try("port security", self._firewall.remove)
+        done &= self._try("the routers' lease", self._lease.end)
         for owner, others in sorted(self._surveyed.others.items()):
             LOG.info("left alone: %d networks of network agent %s (%s)", len(others), owner, ", ".join(sorted(others)))
         self._tell({name for found in self._surveyed.unknown.values() for name in found})
@@ -225,6 +247,9 @@ class NoHost:
 
     def survey(self) -> None:
         """Nothing to find."""
+
+    def renew(self) -> None:
+        """Nothing to keep."""
 
     def apply(self, changed: Collection[str], gone: Collection[str], *, thorough: bool = False) -> bool:
         """Nothing to do, and so always done."""

@@ -19,7 +19,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from novalike.agents.network.bridges import METADATA
-from novalike.objects.network_state import DesiredPort
+from novalike.exception import NovalikeError
+from novalike.objects.network_state import Asker, DesiredPort
 from novalike.objects.secret import Secret
 from novalike.privileged import namespaces
 
@@ -33,8 +34,10 @@ _PASSED = ("Accept", "Content-Type", "User-Agent")
 #: What of the answer the guest sees.
 _ANSWERED = ("Content-Type", "ETag", "Last-Modified", "Cache-Control")
 
-#: Answers the port of a network (by id) which has an address.
+#: Answers the port of a network (by id) on this host which has an address.
 FindPort = Callable[[str, str], DesiredPort | None]
+#: Answers whose server has an address of a network, on any host. May raise NovalikeError.
+AskElsewhere = Callable[[str, str], Asker | None]
 
 
 def signature(secret: Secret, instance_id: str) -> str:
@@ -45,10 +48,11 @@ def signature(secret: Secret, instance_id: str) -> str:
 class MetadataProxies:
     """One listener per network and per router on this host."""
 
-    def __init__(self, *, host: str, port: int, path: str, secret: Secret, find_port: FindPort) -> None:
+    def __init__(self, *, host: str, port: int, path: str, secret: Secret, find_port: FindPort, ask_elsewhere: AskElsewhere) -> None:
         self._upstream = (host, port, path.rstrip("/"))
         self._secret = secret
         self._find_port = find_port
+        self._ask_elsewhere = ask_elsewhere
         self._listeners: dict[str, Listener] = {}
         self._networks_of: dict[str, Callable[[str], str | None]] = {}
 
@@ -85,17 +89,28 @@ class MetadataProxies:
         connection.settimeout(TIMEOUT)
         network_of = self._networks_of.get(key)
         network_id = key if network_of is None else network_of(peer) or ""
-        _Handler(connection, peer, lambda request: self._forward(network_id, peer, request))
+        _Handler(connection, peer, lambda request: self._forward(network_id, peer, request, routed=network_of is not None))
 
-    def _forward(self, network_id: str, peer: str, request: _Handler) -> tuple[int, dict[str, str], bytes]:
+    def _asker(self, network_id: str, peer: str, *, routed: bool) -> Asker | None:
+        """Answer who asks. A network's namespace serves the guests of its host alone; a router those of all hosts."""
         port = self._find_port(network_id, peer)
-        if port is None or not port.device_id:
+        if port is not None and port.device_id:
+            return Asker(instance_uuid=port.device_id, project_id=port.project_id)
+        return self._ask_elsewhere(network_id, peer) if routed and network_id else None
+
+    def _forward(self, network_id: str, peer: str, request: _Handler, *, routed: bool) -> tuple[int, dict[str, str], bytes]:
+        try:
+            asker = self._asker(network_id, peer, routed=routed)
+        except NovalikeError as error:
+            LOG.warning("whose address %s in network %s is could not be asked: %s", peer, network_id, error)
+            return 503, {"Content-Type": "text/plain"}, b"503 Service Unavailable\n"
+        if asker is None:
             LOG.info("metadata asked for by %s in network %s, which is no server's address", peer, network_id)
             return 404, {"Content-Type": "text/plain"}, b"404 Not Found\n"
         headers = {name: value for name in _PASSED if (value := request.headers.get(name)) is not None}
         headers |= {
-            "X-Forwarded-For": peer, "X-Neutron-Network-ID": network_id, "X-Instance-ID": port.device_id,
-            "X-Tenant-ID": port.project_id, "X-Instance-ID-Signature": signature(self._secret, port.device_id),
+            "X-Forwarded-For": peer, "X-Neutron-Network-ID": network_id, "X-Instance-ID": asker.instance_uuid,
+            "X-Tenant-ID": asker.project_id, "X-Instance-ID-Signature": signature(self._secret, asker.instance_uuid),
         }
         host, upstream_port, prefix = self._upstream
         upstream = http.client.HTTPConnection(host, upstream_port, timeout=TIMEOUT)

@@ -34,6 +34,10 @@ class Host(Protocol):
         """See LinuxHost.apply."""
         ...
 
+    def renew(self) -> None:
+        """See LinuxHost.renew."""
+        ...
+
     def lost(self) -> bool:
         """See LinuxHost.lost."""
         ...
@@ -89,6 +93,10 @@ class Worker:
         """Compare the whole host with its whole desired state soon."""
         self._whole = True
         self._wake.set()
+
+    def renew(self) -> None:
+        """Say on this host that the agent lives."""
+        self._hands.renew()
 
     def _run(self) -> None:
         pause = _RETRY_FIRST

@@ -14,6 +14,7 @@ from novalike.network.local.routers import adopt
 from novalike.network.local.store import Change
 from novalike.objects.network import Network, NetworkSubnet, Port, SecurityGroupRule
 from novalike.objects.network_state import (
+    Asker,
     DesiredGroup,
     DesiredMembers,
     DesiredNetwork,
@@ -37,6 +38,14 @@ def fetch(
     if since <= 0 and database.fetch(routers.any_homeless):
         database.write(_adopt, host, clock or Clock())
     return database.fetch(_fetch, host, since, known or KnownGroups())
+
+
+def asker(session: Session, network_id: str, address: str) -> Asker | None:
+    """Answer whose server has an address of a network, wherever it runs; None when nobody's has."""
+    port = ports.at_address(session, network_id, address)
+    if port is None or not port.device_owner.startswith("compute:"):
+        return None
+    return Asker(instance_uuid=port.device_id, project_id=port.project_id)
 
 
 def _adopt(session: Session, host: str, clock: Clock) -> None:

@@ -49,6 +49,9 @@ class Hands:
         self.failures -= 1
         return self.failures < 0
 
+    def renew(self) -> None:
+        pass
+
     def lost(self) -> bool:
         self.looks += 1
         return self.looks == 2
