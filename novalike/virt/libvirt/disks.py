@@ -15,7 +15,7 @@ from novalike.concurrency import native
 from novalike.exception import BuildFailed, NotFound, NovalikeError
 from novalike.objects.instance import Instance
 from novalike.virt.driver import SpawnRequest
-from novalike.virt.libvirt import qcow2, qemu_img
+from novalike.virt.libvirt import nova_layout, qcow2, qemu_img
 from novalike.virt.libvirt.images import CachedImage, ImageCache
 
 LOG = logging.getLogger(__name__)
@@ -119,12 +119,19 @@ class Disks:
         return tuple(disks)
 
     def existing(self, instance_uuid: str) -> tuple[DiskFile, ...]:
-        """Answer the disks which a server has here. Raises NotFound."""
+        """Answer the disks which a server has here, Nova's too if it made them. Raises NotFound."""
         try:
             with open(self.file(instance_uuid, _RECORD), "rb") as file:
                 return tuple(DiskFile(**record) for record in json.load(file))
+        except FileNotFoundError:
+            return tuple(self._of_nova(instance_uuid, *disk) for disk in nova_layout.disks(self.folder(instance_uuid)))
         except (OSError, ValueError, TypeError) as error:
             raise NotFound("The server has no disks on this host.", details=str(error)) from error
+
+    def _of_nova(self, instance_uuid: str, name: str, file_format: str, size: int) -> DiskFile:
+        role = {nova_layout.ROOT: ROOT, nova_layout.SWAP: SWAP, nova_layout.CONFIG: CONFIG_DRIVE}.get(name, EPHEMERAL)
+        cdrom = role == CONFIG_DRIVE and nova_layout.is_iso(self.file(instance_uuid, name))
+        return DiskFile(name=name, format=file_format, role=role, size=size, device="cdrom" if cdrom else "disk")
 
     def remove(self, instance_uuid: str) -> None:
         """Remove a server's folders. Fine when there are none; images of the cache stay."""

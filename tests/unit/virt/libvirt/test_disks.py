@@ -1,5 +1,6 @@
 """Servers' files, made by real qemu-img and mkfs."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -136,3 +137,44 @@ def test_unallocated_counts_what_disks_may_still_need(server, disks, cow):
     assert disks.unallocated() == 0
     disks.make(request(server), None)
     assert 0.9 * GIB < disks.unallocated() <= GIB
+
+
+def nova_folder(disks, recorded: dict[str, str], *names: str) -> str:
+    """Make files of a server as Nova does; answer the server's uuid."""
+    uuid = instance().uuid
+    folder = Path(disks.folder(uuid))
+    folder.mkdir(parents=True)
+    for name in names:
+        kind = "qcow2" if recorded.get(name) == "qcow2" else "raw"
+        subprocess.run(["qemu-img", "create", "-q", "-f", kind, str(folder / name), "3M"], check=True)
+    (folder / "disk.info").write_text(json.dumps({f"/var/lib/nova/instances/{uuid}/{name}": kind for name, kind in recorded.items()}))
+    (folder / "console.log").touch()
+    return uuid
+
+
+def test_disks_which_nova_made_are_found_with_the_formats_it_recorded(disks):
+    recorded = {"disk": "qcow2", "disk.eph0": "raw", "disk.eph1": "qcow2", "disk.swap": "raw"}
+    uuid = nova_folder(disks, recorded, *recorded, "disk.config")
+    with open(disks.file(uuid, "disk.config"), "r+b") as file:
+        file.seek(32769)
+        file.write(b"CD001")
+    subprocess.run(["cp", disks.file(uuid, "disk"), disks.file(uuid, "disk.eph0")], check=True)    # a raw disk whose guest pretends
+    found = [(disk.name, disk.format, disk.role, disk.device) for disk in disks.existing(uuid)]
+    assert found == [
+        ("disk", "qcow2", "root", "disk"), ("disk.eph0", "raw", "ephemeral", "disk"), ("disk.eph1", "qcow2", "ephemeral", "disk"),
+        ("disk.swap", "raw", "swap", "disk"), ("disk.config", "raw", "config_drive", "cdrom"),
+    ]
+    assert disks.existing(uuid)[0].size == 3 * MIB
+    disks.put_aside(uuid)
+    disks.take_back(uuid)
+    disks.remove(uuid)
+    assert disks.leftovers(uuid) == ()
+
+
+def test_formats_of_nova_s_disks_are_not_guessed(disks):
+    uuid = nova_folder(disks, {"disk": "qcow2"}, "disk", "disk.swap")
+    with pytest.raises(NotFound, match="cannot be used"):
+        disks.existing(uuid)
+    os.unlink(disks.file(uuid, "disk"))          # on RBD, say
+    with pytest.raises(NotFound, match="no disks on this host"):
+        disks.existing(uuid)
