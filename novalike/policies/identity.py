@@ -29,9 +29,18 @@ def _collection(one: str, many: str, path: str, *, open_to_all: tuple[str, ...] 
 _GRANTS = "/v3/{target}/{id}/{actors}/{actor_id}/roles/{role_id}"
 
 RULES = [
-    *_collection("domain", "domains", "/domains"),
+    *(rule for rule in _collection("domain", "domains", "/domains") if rule.name != "identity:get_domain"),
+    operation("identity:get_domain", _OWN_PROJECT_OR_ADMIN, "Show a domain: that of one's own project or user.", ("GET", "/v3/domains/{id}")),
     *(rule for rule in _collection("project", "projects", "/projects") if rule.name != "identity:get_project"),
     operation("identity:get_project", _OWN_PROJECT_OR_ADMIN, "Show a project.", ("GET", "/v3/projects/{id}")),
+    *(operation(f"identity:{name}", check, text, (method, f"/v3/projects/{{id}}/tags{suffix}")) for name, check, text, method, suffix in (
+        ("list_project_tags", _OWN_PROJECT_OR_ADMIN, "List a project's tags.", "GET", ""),
+        ("update_project_tags", ADMIN, "Replace a project's tags.", "PUT", ""),
+        ("delete_project_tags", ADMIN, "Take all tags off a project.", "DELETE", ""),
+        ("get_project_tag", _OWN_PROJECT_OR_ADMIN, "Check that a project has a tag.", "GET", "/{tag}"),
+        ("create_project_tag", ADMIN, "Put a tag on a project.", "PUT", "/{tag}"),
+        ("delete_project_tag", ADMIN, "Take a tag off a project.", "DELETE", "/{tag}"),
+    )),
     *(rule for rule in _collection("user", "users", "/users") if rule.name != "identity:get_user"),
     operation("identity:get_user", OWN_USER_OR_ADMIN, "Show a user.", ("GET", "/v3/users/{id}")),
     operation("identity:list_user_projects", OWN_USER_OR_ADMIN, "List the projects of a user.", ("GET", "/v3/users/{id}/projects")),
@@ -56,6 +65,11 @@ RULES = [
     *_collection("service", "services", "/services"),
     *_collection("endpoint", "endpoints", "/endpoints"),
     *_collection("region", "regions", "/regions", open_to_all=("list", "get")),
+    operation("identity:list_access_rules", OWN_USER_OR_ADMIN, "List the access rules of a user's application credentials.",
+              ("GET", "/v3/users/{user_id}/access_rules")),
+    operation("identity:get_access_rule", OWN_USER_OR_ADMIN, "Show an access rule.", ("GET", "/v3/users/{user_id}/access_rules/{id}")),
+    operation("identity:delete_access_rule", OWN_USER_OR_ADMIN, "Delete an access rule (none that is in use, and here they all are).",
+              ("DELETE", "/v3/users/{user_id}/access_rules/{id}")),
     operation("identity:list_application_credentials", OWN_USER_OR_ADMIN, "List application credentials.",
               ("GET", "/v3/users/{user_id}/application_credentials")),
     operation("identity:get_application_credential", OWN_USER_OR_ADMIN, "Show an application credential.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from novalike.api.http.application import Request
+from novalike.api.http.application import Request, Route
 from novalike.api.identity import schemas
 from novalike.api.identity.collection import Collection, new_id
 from novalike.db import identity as db
@@ -15,6 +15,20 @@ from novalike.objects.identity import Endpoint, Region, ServiceEntry
 class Regions(Collection):
     kind, one, many, bodies = Region, "region", "regions", schemas.REGION
     filters = ("parent_region_id",)
+
+    def routes(self) -> list[Route]:
+        path = "/v3/regions/{id}"
+        return [*super().routes(), Route(method="PUT", path=path, handler=self.create_named, rule="identity:create_region", body=schemas.REGION[0], status=201)]
+
+    def create_named(self, request: Request) -> dict[str, Any]:
+        """Make a region whose id the path names."""
+        wanted, given = request.path_args["id"], request.body_value["region"]
+        if given.get("id") not in {None, wanted}:
+            raise Invalid("Invalid input for field 'id': the region's id in the body is not that of the URL.")
+        if len(wanted) > 255:
+            raise Invalid("Invalid input for field 'id': it is longer than 255 characters.")
+        given["id"] = wanted
+        return self.create(request)
 
     def made(self, request: Request, given: dict[str, Any]) -> Region:
         self._check_parent(given.get("parent_region_id"))
@@ -69,6 +83,8 @@ class Endpoints(Collection):
         given.pop("description", None)
         if region is not None and given.get("region_id") is None:
             given["region_id"] = region
+            if self.identity.read(db.find, Region, region) is None:      # as Keystone does for those who use the old name
+                self.identity.write(db.add, Region(id=region))
         if given.get("region_id") is not None and self.identity.read(db.find, Region, given["region_id"]) is None:
             raise Invalid(f"Invalid input for field 'region_id': there is no region {given['region_id'][:255]}.")
         if "service_id" in given and self.identity.read(db.find, ServiceEntry, given["service_id"]) is None:

@@ -29,7 +29,32 @@ class ApplicationCredentials:
                   body=schemas.APPLICATION_CREDENTIAL),
             Route(method="GET", path=one, handler=self.show, rule=rule.format("get")),
             Route(method="DELETE", path=one, handler=self.delete, rule=rule.format("delete"), status=204),
+            Route(method="GET", path="/v3/users/{user_id}/access_rules", handler=self.access_rules, rule="identity:list_access_rules"),
+            Route(method="GET", path="/v3/users/{user_id}/access_rules/{id}", handler=self.access_rule, rule="identity:get_access_rule"),
+            Route(method="DELETE", path="/v3/users/{user_id}/access_rules/{id}", handler=self.delete_access_rule, rule="identity:delete_access_rule",
+                  status=204),
         ]
+
+    def access_rules(self, request: Request) -> dict[str, Any]:
+        """List the access rules of a user's application credentials. They live as long as a credential has them."""
+        return views.page(request, "access_rules", list(self._rules(request).values()))
+
+    def access_rule(self, request: Request) -> dict[str, Any]:
+        """Show one."""
+        found = self._rules(request).get(request.path_args["id"])
+        if found is None:
+            raise NotFound(f"Could not find access rule: {request.path_args['id'][:255]}.")
+        return {"access_rule": found}
+
+    def delete_access_rule(self, request: Request) -> None:
+        """Refuse, for it is in use."""
+        self.access_rule(request)
+        raise Forbidden(f"Access rule {request.path_args['id']} cannot be deleted: an application credential has it.")
+
+    def _rules(self, request: Request) -> dict[str, dict[str, str]]:
+        user_id = self._owner(request)
+        found = self.identity.read(db.listing, ApplicationCredential, user_id=user_id)
+        return {rule["id"]: rule for item in found for rule in views.access_rules(item)}
 
     def index(self, request: Request) -> dict[str, Any]:
         user_id = self._owner(request)

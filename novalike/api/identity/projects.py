@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from novalike.api.http.application import Request
-from novalike.api.identity import schemas
+from novalike.api.http import schema
+from novalike.api.http.application import Request, Route
+from novalike.api.identity import schemas, views
 from novalike.api.identity.collection import Collection, home_domain, new_id, rest
 from novalike.db import identity as db
-from novalike.exception import Forbidden, Invalid, NotBuilt
+from novalike.exception import Forbidden, Invalid, NotBuilt, NotFound
 from novalike.objects.identity import Domain, Project
 
 _FIELDS = ("name", "description", "enabled", "domain_id", "parent_id", "is_domain", "tags")
@@ -17,6 +18,11 @@ _FIELDS = ("name", "description", "enabled", "domain_id", "parent_id", "is_domai
 class Domains(Collection):
     kind, one, many, bodies = Domain, "domain", "domains", schemas.DOMAIN
     filters = ("name", "enabled")
+
+    def target_by_id(self, request: Request) -> dict[str, Any]:
+        """Answer the caller's own project where the domain is that of the caller's project or user: everybody may look at those."""
+        own = {request.context.project_domain_id, request.context.user_domain_id, request.context.domain_id}
+        return {"project_id": request.context.project_id if request.path_args["id"] in own else ""}
 
     def made(self, request: Request, given: dict[str, Any]) -> Domain:
         return Domain(id=new_id(), name=given["name"], description=given.get("description"), enabled=given.get("enabled", True))
@@ -76,6 +82,58 @@ class Projects(Collection):
         if more:
             changed["extra"] = {**item.extra, **more}
         return changed | _ending_tokens(self, item, given)
+
+    def routes(self) -> list[Route]:
+        many = "/v3/projects/{id}/tags"
+        one = f"{many}/{{tag}}"
+        return [
+            *super().routes(),
+            Route(method="GET", path=many, handler=self.tags, rule="identity:list_project_tags"),
+            Route(method="PUT", path=many, handler=self.replace_tags, rule="identity:update_project_tags", body=schemas.PROJECT_TAGS),
+            Route(method="DELETE", path=many, handler=self.clear_tags, rule="identity:delete_project_tags", status=204),
+            Route(method="GET", path=one, handler=self.has_tag, rule="identity:get_project_tag", status=204),
+            Route(method="PUT", path=one, handler=self.add_tag, rule="identity:create_project_tag", status=201),
+            Route(method="DELETE", path=one, handler=self.remove_tag, rule="identity:delete_project_tag", status=204),
+        ]
+
+    def tags(self, request: Request) -> dict[str, Any]:
+        """List a project's tags."""
+        return {"tags": self._own(request).tags, "links": {"self": views.link(request, "projects", request.path_args["id"], "tags")}}
+
+    def replace_tags(self, request: Request) -> dict[str, Any]:
+        """Give a project these tags and no others."""
+        self._set_tags(request, request.body_value["tags"])
+        return self.tags(request)
+
+    def clear_tags(self, request: Request) -> None:
+        """Take all tags off a project."""
+        self._set_tags(request, [])
+
+    def has_tag(self, request: Request) -> None:
+        """Tell whether a project has a tag."""
+        if request.path_args["tag"] not in self._own(request).tags:
+            raise NotFound(f"Could not find project tag: {request.path_args['tag'][:255]}.")
+
+    def add_tag(self, request: Request) -> None:
+        """Put a tag on a project."""
+        tag, present = request.path_args["tag"], self._own(request).tags
+        if tag not in present:
+            wanted = {"tags": [*present, tag]}
+            schema.check(schemas.PROJECT_TAGS, request.version, wanted)
+            self._set_tags(request, wanted["tags"])
+
+    def remove_tag(self, request: Request) -> None:
+        """Take a tag off a project."""
+        self.has_tag(request)
+        self._set_tags(request, [tag for tag in self._own(request).tags if tag != request.path_args["tag"]])
+
+    def _own(self, request: Request) -> Project:
+        request.authorize(request.route.rule, self.target_by_id(request))
+        found: Project = self.find(request)
+        return found
+
+    def _set_tags(self, request: Request, tags: list[str]) -> None:
+        self.identity.write(db.change, Project, self._own(request).id, tags=sorted(tags))
 
     def check_delete(self, request: Request, item: Project) -> None:
         if self.identity.read(db.listing, Project, parent_id=item.id, limit=1):

@@ -41,7 +41,9 @@ USER = both("user", {
     "name": NAME, "description": TEXT, "enabled": FLAG, "domain_id": OPTIONAL_ID, "default_project_id": OPTIONAL_ID,
     "email": {"type": ["string", "null"], "maxLength": 255}, "password": PASSWORD, "options": {"type": "object"},
 }, "name", extra=EXTRA)
-GROUP = both("group", {"name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID}, "name")
+PROJECT_TAGS = Object({"tags": Field(TAGS, required=True)})
+#: Keystone keeps keys of one's own with groups; here they are let pass and forgotten.
+GROUP = both("group", {"name": NAME, "description": TEXT, "domain_id": OPTIONAL_ID}, "name", extra=EXTRA)
 ROLE = both("role", {
     "name": NAME, "description": TEXT, "domain_id": {"type": ["string", "null"]}, "options": {"type": "object"},
 }, "name")

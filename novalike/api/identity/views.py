@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -105,6 +106,14 @@ def region(request: Request, item: Region) -> dict[str, Any]:
     }
 
 
+def access_rules(item: ApplicationCredential) -> list[dict[str, str]]:
+    """Answer an application credential's access rules, each with the id which it has with this user."""
+    return [
+        {"id": uuid.uuid5(uuid.NAMESPACE_URL, f"{item.user_id} {rule['service']} {rule['method']} {rule['path']}").hex, **rule}
+        for rule in item.access_rules or ()
+    ]
+
+
 def application_credential(
     request: Request, item: ApplicationCredential, roles: Iterable[Role], *, secret: str | None = None,
 ) -> dict[str, Any]:
@@ -116,7 +125,7 @@ def application_credential(
         "links": {"self": link(request, "users", item.user_id, "application_credentials", item.id)},
     }
     if item.access_rules is not None:
-        shown["access_rules"] = item.access_rules
+        shown["access_rules"] = access_rules(item)
     if secret is not None:
         shown["secret"] = secret
     return shown

@@ -28,7 +28,7 @@ def application(services: ApiServices) -> Application:
         *schemas.routes(images.section), *Images(images).routes(), *Members(images).routes(), *Files(images).routes(),
     ]
     return Application(
-        "image", routes, dialect=ImageDialect(), enforcer=services.enforcer, link_prefix=services.conf.image.public_endpoint,
+        "image", routes, dialect=ImageDialect(), enforcer=services.enforcer, link_prefix=services.conf.image.public_endpoint, exact=True,
     )
 
 

@@ -44,8 +44,8 @@ class Client:
     def patch(self, path: str, body: Any) -> Answer:
         return self("PATCH", path, body)
 
-    def put(self, path: str) -> Answer:
-        return self("PUT", path)
+    def put(self, path: str, body: Any = None) -> Answer:
+        return self("PUT", path, body)
 
     def delete(self, path: str, **headers: str) -> Answer:
         return self("DELETE", path, **headers)

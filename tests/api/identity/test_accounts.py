@@ -154,3 +154,34 @@ def test_lists_come_in_pages(admin):
         seen += [r["id"] for r in page["roles"]]
         onwards = page["links"]["next"]
     assert sorted(seen) == sorted(r["id"] for r in admin.get("/v3/roles").json["roles"])
+
+
+def test_projects_have_tags(admin, demo):
+    project = admin.post("/v3/projects", {"project": {"name": "p", "tags": ["b"]}}).json["project"]
+    path = f"/v3/projects/{project['id']}/tags"
+    assert admin.put(f"{path}/a").status == 201
+    assert (admin.get(path).json["tags"], admin.get(f"{path}/a").status, admin.get(f"{path}/x").status) == (["a", "b"], 204, 404)
+    assert admin.delete(f"{path}/b").status == 204
+    assert admin.delete(f"{path}/b").status == 404
+    assert admin.put(path, {"tags": ["d", "c"]}).json["tags"] == ["c", "d"]
+    assert admin.put(path, {"tags": ["a,b"]}).status == 400
+    assert admin.put(f"{path}/a,b").status == 400
+    assert (admin.delete(path).status, admin.get(path).json["tags"]) == (204, [])
+    assert (demo.get(path).status, demo.put(f"{path}/a").status) == (403, 403)
+
+
+def test_a_region_may_be_named_and_an_old_style_endpoint_makes_its_own(admin):
+    assert admin.put("/v3/regions/here", {"region": {"description": "d"}}).json["region"]["id"] == "here"
+    assert admin.put("/v3/regions/here", {"region": {}}).status == 409
+    assert admin.put("/v3/regions/there", {"region": {"id": "here"}}).status == 400
+    service = admin.post("/v3/services", {"service": {"type": "x", "name": "x"}}).json["service"]["id"]
+    endpoint = {"service_id": service, "interface": "public", "url": "http://x"}
+    made = admin.post("/v3/endpoints", {"endpoint": {**endpoint, "region": "new"}})
+    assert (made.status, made.json["endpoint"]["region_id"], admin.get("/v3/regions/new").status) == (201, "new", 200)
+    assert admin.post("/v3/endpoints", {"endpoint": {**endpoint, "region_id": "nowhere"}}).status == 400
+
+
+def test_everybody_may_look_at_the_domain_of_his_project(admin, demo):
+    assert demo.get("/v3/domains/default").json["domain"]["enabled"]
+    other = admin.post("/v3/domains", {"domain": {"name": "other"}}).json["domain"]["id"]
+    assert (demo.get(f"/v3/domains/{other}").status, demo.get("/v3/domains").status) == (403, 403)

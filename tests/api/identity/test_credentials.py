@@ -95,3 +95,16 @@ def test_ec2_credentials(demo, admin):
     assert demo.post(path, {"tenant_id": admin.body["project"]["id"]}).status == 401
     assert demo.delete(f"{path}/{key['access']}").status == 204
     assert demo.get(f"{path}/{key['access']}").status == 404
+
+
+def test_access_rules_are_listed_as_long_as_a_credential_has_them(demo, admin):
+    rule = {"service": "compute", "method": "GET", "path": "/v2.1/servers"}
+    owner = f"/v3/users/{demo.body['user']['id']}"
+    made = demo.post(f"{owner}/application_credentials", {"application_credential": {"name": "a", "access_rules": [rule]}}).json["application_credential"]
+    shown = made["access_rules"][0]
+    assert {**rule, "id": shown["id"]} == shown
+    path = f"{owner}/access_rules"
+    assert (demo.get(path).json["access_rules"], demo.get(f"{path}/{shown['id']}").json["access_rule"]) == ([shown], shown)
+    assert demo.delete(f"{path}/{shown['id']}").status == 403
+    demo.delete(f"{owner}/application_credentials/{made['id']}")
+    assert (demo.get(path).json["access_rules"], demo.get(f"{path}/{shown['id']}").status) == ([], 404)
