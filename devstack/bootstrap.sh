@@ -77,7 +77,7 @@ bootstrap_install() (
     # Lists of the last day may do. Where a package moved on since, they do not, and are fetched after all.
     { bootstrap_has_lists && bootstrap_apt "$@"; } ||
         { bootstrap_update && bootstrap_apt "$@"; } || exit 1
-    comm -13 <(echo "$before") <(bootstrap_enabled) | grep -E '^(libvirt|virtlo|mariadb|rabbitmq-server|epmd|postgresql)' | while read -r unit; do
+    comm -13 <(echo "$before") <(bootstrap_enabled) | grep -E '^(libvirt|virtlo|mariadb|rabbitmq-server|epmd|postgresql|openvswitch|ovs-)' | while read -r unit; do
         ! command -v systemctl > /dev/null || systemctl disable "$unit" || true
     done || true
 )

@@ -1,6 +1,7 @@
 """Real Keystone, Glance and Neutron for the shape `dropin`: from PyPI, in a virtual environment and with databases of their own.
 
-What runs: memcached, one uWSGI each for the three APIs, Neutron's RPC server, and the pretended agent (pretended_agent.py).
+What runs: memcached, one uWSGI each for the three APIs, Neutron's RPC server, and for its agents the pretended one
+(pretended_agent.py) or, where guests are real, real ones on every compute host (network_nodes.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import sqlalchemy as sa
 
 from devstack import processes
 from devstack.client import Client
+from devstack.network_nodes import NetworkNode, physical_bridge, physical_down, started
+from devstack.nodes import Node
 from devstack.progress import step
 from devstack.settings import Settings
 from novalike.objects.flavor import USUAL
@@ -33,7 +36,8 @@ APIS = {
     "image": ("glance.wsgi.api:application", "/versions", {"OS_GLANCE_CONFIG_DIR": "image"}),
     "network": ("neutron.wsgi.api:application", "/", {"OS_NEUTRON_CONFIG_DIR": "network", "OS_NEUTRON_CONFIG_FILES": "neutron.conf"}),
 }
-NAMES = ("memcached", "identity", "image", "network", "network-rpc", "network-agent")
+NAMES = ("memcached", "identity", "image", "network", "network-rpc")
+PRETENDED = "network-agent"
 
 
 def environment_folder() -> Path:
@@ -71,7 +75,7 @@ class Neighbours:
         self._environment = environment_folder()
 
     def up(self, database_url: str, broker_url: str, hosts: list[str]) -> None:
-        """Start what does not run; `hosts` are those for which the pretended agent speaks. Fine when all of it is up."""
+        """Start what does not run; `hosts` are those for which the pretended agent speaks, if any. Fine when all of it is up."""
         with step("Keystone, Glance and Neutron installed"):
             install()
         self._home.mkdir(parents=True, exist_ok=True)
@@ -85,10 +89,25 @@ class Neighbours:
         with step("accounts and catalog"):
             self._accounts()
         with step("Glance and Neutron"):
-            self._start_rest()
+            begun = {name: self._serve(name) for name in ("image", "network")}
+            self._rpc_server()
+            if hosts:
+                self._agent()
+            for name, pid in begun.items():
+                self._wait(name, pid)
+            if hosts:
+                self._wait_for_agents(len(hosts), self.log(PRETENDED))
+
+    def up_nodes(self, found: list[Node]) -> None:
+        """Start real agents on compute hosts; fine when they run."""
+        nodes = self._nodes()
+        for node, place in zip(found, nodes, strict=True):
+            place.up(node)
+        (self._home / "physical").write_text(physical_bridge(found[0]))
+        self._wait_for_agents(sum(started(place.names) for place in nodes), nodes[0].log("ovs"))
 
     def start(self, name: str) -> int:
-        """Start one of them again (NAMES); answer its pid once it answers."""
+        """Start one of them again (NAMES, PRETENDED); answer its pid once it answers."""
         if name == "memcached":
             return self._memcached()
         if name in APIS:
@@ -96,6 +115,12 @@ class Neighbours:
             self._wait(name, pid)
             return pid
         return self._rpc_server() if name == "network-rpc" else self._agent()
+
+    def status(self) -> list[tuple[str, int | None]]:
+        """Answer every process with its pid, None for one that does not run."""
+        names = NAMES if self._nodes() else (*NAMES, PRETENDED)
+        agents = [(f"{name}{number}", node.pid(name)) for number, node in enumerate(self._nodes(), 1) for name in node.names]
+        return [*((name, self.pid(name)) for name in names), *agents]
 
     def pid(self, name: str) -> int | None:
         """Answer the pid of one which runs."""
@@ -111,7 +136,7 @@ class Neighbours:
 
     def down(self) -> None:
         """End all of them; what they stored stays."""
-        processes.stop_all([self._home / "run" / f"{name}.pid" for name in reversed(NAMES)], timeout=15)
+        processes.stop_all([self._home / "run" / f"{name}.pid" for name in (PRETENDED, *reversed(NAMES))], timeout=15)
 
     # -- processes
 
@@ -151,17 +176,27 @@ class Neighbours:
     def _neutron_files(self) -> list[str]:
         return ["--config-file", str(self._home / "network" / "neutron.conf")]
 
-    def _start_rest(self) -> None:
-        begun = {name: self._serve(name) for name in ("image", "network")}
-        self._rpc_server()
-        agent = self._agent()
-        for name, pid in begun.items():
-            self._wait(name, pid)
+    def down_nodes(self) -> None:
+        """End the agents on compute hosts, with all that they started: before their nodes go."""
+        for node in self._nodes():
+            node.down()
+        if (self._home / "physical").exists():
+            physical_down((self._home / "physical").read_text())
+
+    def _nodes(self) -> list[NetworkNode]:
+        if self._settings.driver == "fake":
+            return []
+        return [
+            NetworkNode(self._home / f"node{number}", self._environment, self._home / "network" / "agents.conf", number)
+            for number in range(1, self._settings.computes + 1)
+        ]
+
+    def _wait_for_agents(self, count: int, log: Path) -> None:
         admin = self._admin()
 
         def alive() -> bool:
-            return bool(admin.ask("GET", "network", "/v2.0/agents?alive=true")["agents"])
-        processes.wait_for("an agent of Neutron", alive, timeout=90, log=self.log("network-agent"), pid=agent)
+            return len(admin.ask("GET", "network", "/v2.0/agents?alive=true")["agents"]) >= count
+        processes.wait_for("agents of Neutron", alive, timeout=90, log=log)
 
     def _wait(self, name: str, pid: int) -> None:
         def ready() -> bool:
@@ -284,22 +319,30 @@ class Neighbours:
             "os_glance_staging_store": {"filesystem_store_datadir": stores / "staging"},
             "os_glance_tasks_store": {"filesystem_store_datadir": stores / "tasks"},
         })
+        self._configure_neutron(database_url, broker_url, hosts)
+
+    def _configure_neutron(self, database_url: str, broker_url: str, hosts: list[str]) -> None:
+        home = self._home / "network"
+        # VXLAN is what Open vSwitch's agents do everywhere; its packets find no way out of one which forwards in user space.
+        kind, options = ("vxlan", {"vni_ranges": "1:10000"}) if hosts else ("vlan", {"network_vlan_ranges": "physnet1:100:999"})
         self._write("network/neutron.conf", {
             "DEFAULT": {
                 "core_plugin": "ml2", "service_plugins": "router", "transport_url": broker_url, "rpc_workers": 1, "rpc_state_report_workers": 1,
-                "api_paste_config": share / "neutron" / "api-paste.ini", "state_path": self._home / "network", "agent_down_time": 75,
+                "api_paste_config": self._environment / "etc" / "neutron" / "api-paste.ini", "state_path": home, "agent_down_time": 75,
                 "notify_nova_on_port_status_changes": True, "notify_nova_on_port_data_changes": True, "send_events_interval": 1,
-                "dhcp_agent_notification": False,
+                "dhcp_agent_notification": not hosts, "global_physnet_mtu": 1500,
             },
             "database": {"connection": f"{database_url}neutron"}, "keystone_authtoken": self.token_checks("neutron"),
-            "nova": self.account("neutron"), "oslo_concurrency": {"lock_path": self._home / "network" / "locks"},
+            "nova": self.account("neutron"), "oslo_concurrency": {"lock_path": home / "locks"},
             "ml2": {
-                "type_drivers": "flat,vxlan", "tenant_network_types": "vxlan", "mechanism_drivers": "openvswitch",
+                "type_drivers": f"flat,{kind}", "tenant_network_types": kind, "mechanism_drivers": "openvswitch",
                 "extension_drivers": "port_security", "overlay_ip_version": 4,
             },
-            "ml2_type_vxlan": {"vni_ranges": "1:10000"}, "ml2_type_flat": {"flat_networks": "*"},
+            f"ml2_type_{kind}": options, "ml2_type_flat": {"flat_networks": "*"},
             "pretended": {"hosts": ",".join(hosts)},
         })
+        # Agents on hypervisors have no database.
+        self._write("network/agents.conf", {"DEFAULT": {"core_plugin": "ml2", "transport_url": broker_url, "debug": False}})
 
     def _write(self, name: str, sections: dict[str, dict[str, object]]) -> None:
         file = self._home / name

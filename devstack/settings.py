@@ -47,7 +47,7 @@ class Settings:
     @property
     def has_nodes(self) -> bool:
         """Whether its compute hosts are pretended machines of their own."""
-        return self.driver == "libvirt" and (self.computes > 1 or self.apart)
+        return self.driver == "libvirt" and (self.computes > 1 or self.apart or self.shape == "dropin")
 
     def save(self, state: Path) -> None:
         """Keep them in the state directory, readable by its owner only."""

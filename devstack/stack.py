@@ -4,8 +4,8 @@
     devstack/stack status|logs|down [--state DIR]
 
 embedded: one process. single: MariaDB, RabbitMQ, libvirtd and one process per daemon. dropin: the same beside real
-Keystone, Glance and Neutron, with the fake driver. With the libvirt driver and several
-computes each is a node of its own (network namespace, libvirtd, compute and network daemon). A second `up` starts only
+Keystone, Glance and Neutron. With the libvirt driver and several
+computes, or in the shape dropin, each is a node of its own (network namespace, libvirtd, compute and network daemon). A second `up` starts only
 what does not run.
 """
 
@@ -27,7 +27,8 @@ from pathlib import Path
 from devstack import credentials, libvirtd, mariadb, nodes, novnc, processes, rabbitmq
 from devstack import settings as settings_module
 from devstack.client import Client
-from devstack.neighbours import NAMES, Neighbours, make_flavors
+from devstack.neighbours import Neighbours, make_flavors
+from devstack.network_nodes import DATABASE
 from devstack.progress import step
 from devstack.settings import Settings
 
@@ -66,8 +67,6 @@ class Stack:
         TimeoutError with the end of the guilty log."""
         if wanted.shape == "embedded" and wanted.driver == "libvirt" and wanted.computes > 1:
             raise RuntimeError("one process runs the guests of one host; choose --shape single for several")
-        if wanted.shape == "dropin" and wanted.driver != "fake":
-            raise RuntimeError("beside a pretended agent of Neutron no real guest would have a network; choose --driver fake")
         self.settings = wanted
         if wanted.has_nodes:
             with step("network between nodes"):
@@ -112,7 +111,7 @@ class Stack:
             )
             database_url, broker_url = database.result(), broker.result()
         if settings.shape == "dropin":
-            self.neighbours().up(database_url, broker_url, self._fake_hosts())
+            self.neighbours().up(database_url, broker_url, self._fake_hosts() if settings.driver == "fake" else [])
         shared = {
             "DEFAULT.state_path": self.state / "cloud", "DEFAULT.transport_url": broker_url, "database.connection": f"{database_url}novalike",
             "DEFAULT.osapi_compute_listen_port": settings.ports["compute"], "DEFAULT.metadata_listen_port": settings.ports["metadata"],
@@ -145,9 +144,16 @@ class Stack:
             "serial_console.enabled": settings.driver == "libvirt",
             "serial_console.base_url": f"ws://{settings.address}:{settings.ports['serial']}/",
         }
+        if settings.shape == "dropin":
+            # No agent answers guests' requests for metadata here.
+            hypervisor |= {"os_vif_ovs.ovsdb_connection": DATABASE, "DEFAULT.force_config_drive": True}
         for number in range(1, settings.computes + 1) if settings.driver == "libvirt" else ():
             with step(f"libvirtd {number}" if settings.computes > 1 else "libvirtd"):
                 self._up_node(number, hypervisor)
+        if settings.shape == "dropin" and settings.driver == "libvirt":
+            with step("Open vSwitch and Neutron's agents"):
+                fabric = nodes.fabric_up(self.state)
+                self.neighbours().up_nodes([nodes.up(fabric, self.state, number) for number in range(1, settings.computes + 1)])
         if settings.driver == "fake":
             self._write("compute1.conf", {**hypervisor, "DEFAULT.compute_driver": "fake", "DEFAULT.state_path": str(self.state / "compute1")})
         with step("novalike daemons"):
@@ -212,7 +218,9 @@ class Stack:
         for number in range(1, settings.computes + 1):
             enter = self.enter(number)
             files = (self.state / f"compute{number}.conf",)
-            found += [Daemon(f"network{number}", "network", files, (), enter), Daemon(f"compute{number}", "compute", files, (), enter)]
+            if settings.shape != "dropin":       # there Neutron's agents do it
+                found.append(Daemon(f"network{number}", "network", files, (), enter))
+            found.append(Daemon(f"compute{number}", "compute", files, (), enter))
         return found
 
     def daemon(self, name: str) -> Daemon:
@@ -308,6 +316,9 @@ class Stack:
         settings = self._settings()
         with step("novalike daemons stopped"):
             processes.stop_all([self.state / "run" / f"{daemon.name}.pid" for daemon in self.daemons()], timeout=30)
+        if settings.shape == "dropin":
+            with step("Open vSwitch and Neutron's agents stopped"):
+                self.neighbours().down_nodes()
         if settings.driver == "libvirt":
             with step("guests, libvirtd and networks removed"):
                 self._down_hypervisors(settings)
@@ -348,7 +359,7 @@ class Stack:
         """Answer every process of the stack with its pid, None for one that does not run."""
         rows = [(daemon.name, self.pid(daemon.name)) for daemon in self.daemons()]
         if self._settings().shape == "dropin":
-            rows = [*((name, self.neighbours().pid(name)) for name in NAMES), *rows]
+            rows = [*self.neighbours().status(), *rows]
         if self._settings().has_servers:
             rows = [(name, processes.read_pid(self.state / name / f"{name}.pid")) for name in ("mariadb", "rabbitmq")] + rows
         return rows
