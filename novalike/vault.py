@@ -10,7 +10,7 @@ from novalike.objects.secret import Secret
 
 
 class Vault:
-    """Encrypts and decrypts with one 32-byte key, which all processes of the cloud share (db/secret_keys.py, name VAULT)."""
+    """Encrypts and decrypts with one 32-byte key, which all processes of the cloud share (db/keys.py, under its NAME)."""
 
     NAME = "task-state"
 

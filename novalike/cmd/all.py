@@ -134,11 +134,11 @@ def daemons(conf: cfg.ConfigOpts, one: wiring.Wiring, arguments: Sequence[str] |
 
 def prepare(conf: cfg.ConfigOpts, one: wiring.Wiring) -> None:
     """Bring the database to this version, and make secrets if there are none."""
-    from novalike.db import migrations, secret_keys
+    from novalike.db import keys, migrations
 
     migrations.sync(one.cells)
     if not conf.neutron.metadata_proxy_shared_secret:
-        secret = secret_keys.key(one.cells.shared, "metadata-proxy").hex()
+        secret = keys.key(one.cells.shared, "metadata-proxy").hex()
         conf.set_default("metadata_proxy_shared_secret", secret, group="neutron")
 
 

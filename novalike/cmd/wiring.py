@@ -215,14 +215,14 @@ class Wiring:
         """Answer the conductor of this process's cell."""
         from novalike.conductor.engine import World
         from novalike.conductor.manager import ConductorManager, owner_name
-        from novalike.db import secret_keys
+        from novalike.db import keys
         from novalike.rpc.scheduler import Scheduler
         from novalike.vault import Vault
 
         world = World(
             conf=self.conf, clock=self.clock, cells=self.cells, scheduler=engine.client(Scheduler, self.transport),
             compute=self.compute, networks=self.networks, images=self.images, volumes=self.volumes,
-            vault=Vault(secret_keys.key(self.cells.shared, Vault.NAME)), owner=owner_name(self.conf.host),
+            vault=Vault(keys.key(self.cells.shared, Vault.NAME)), owner=owner_name(self.conf.host),
             lease_time=self.conf.conductor.lease_time, notifier=self.notifier,
         )
         return self._with_database(ConductorManager(world))

@@ -7,7 +7,7 @@ import base64
 import pytest
 import sqlalchemy as sa
 
-from novalike.db import instances, keypairs, secret_keys, tasks
+from novalike.db import instances, keypairs, keys, tasks
 from novalike.db.models.instances import InstanceRow
 from novalike.objects.keypair import Keypair
 from novalike.objects.rebuild import RebuildState
@@ -206,7 +206,7 @@ def test_rescue_with_a_given_image(member, services, server, sqlite):
     task, state = task_of(sqlite, server, RescueState)
     assert (state.image_id, state.kernel_id, state.ramdisk_id) == (image.id, OLD, "")
     assert "Abc123xyz" not in str(task.state)
-    assert Vault(secret_keys.key(services.cells.shared, Vault.NAME)).open(state.encrypted_password).reveal() == "Abc123xyz"
+    assert Vault(keys.key(services.cells.shared, Vault.NAME)).open(state.encrypted_password).reveal() == "Abc123xyz"
 
 
 @pytest.mark.parametrize(("configured", "expected"), [

@@ -9,7 +9,7 @@ from novalike import policies
 from novalike.api.openstack.app import application
 from novalike.api.services import ApiServices
 from novalike.clock import Clock
-from novalike.db import flavors, secret_keys
+from novalike.db import flavors, keys
 from novalike.objects.instance import Instance
 from novalike.policy import Enforcer
 from novalike.vault import Vault
@@ -64,7 +64,7 @@ class ApiCloud:
 
     def __init__(self, home: Path, **options: Any) -> None:
         self.cloud = SimulatedCloud(home, **options)
-        self.cloud.vault = Vault(secret_keys.key(self.cloud.cells.shared, Vault.NAME))
+        self.cloud.vault = Vault(keys.key(self.cloud.cells.shared, Vault.NAME))
         self.cloud.start_conductor()
         for image in (IMAGE, OTHER_IMAGE):
             self.cloud.images.add(factories.image(id=image, owner=client.PROJECT, properties={"hw_qemu_guest_agent": "yes"}))

@@ -416,14 +416,6 @@ def upgrade() -> None:
     mysql_engine='InnoDB'
     )
     op.create_index('uq_roles_name', 'roles', ['name'], unique=True)
-    op.create_table('secret_keys',
-    sa.Column('name', sa.String(length=64), nullable=False),
-    sa.Column('value', sa.String(length=64), nullable=False),
-    sa.PrimaryKeyConstraint('name', name=op.f('pk_secret_keys')),
-    mysql_charset='utf8mb4',
-    mysql_collate='utf8mb4_bin',
-    mysql_engine='InnoDB'
-    )
     op.create_table('security_groups',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=64), nullable=False),
@@ -482,7 +474,7 @@ def upgrade() -> None:
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('purpose', sa.String(length=64), nullable=False),
     sa.Column('key', sa.String(length=255), nullable=False),
-    sa.Column('created_at', sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mariadb').with_variant(mysql.DATETIME(fsp=6), 'mysql'), nullable=False),
+    sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_service_keys')),
     mysql_charset='utf8mb4',
     mysql_collate='utf8mb4_bin',

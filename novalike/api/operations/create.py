@@ -23,8 +23,8 @@ from novalike.db import (
     idempotency,
     instances,
     keypairs,
+    keys,
     mappings,
-    secret_keys,
     tasks,
 )
 from novalike.db import quotas as quota_rows
@@ -203,7 +203,7 @@ class Creator:
 
     def _state(self, request: CreateServers, resolved: _Resolved, password: Secret) -> BuildState:
         if self._vault is None:
-            self._vault = Vault(secret_keys.key(self._services.cells.shared, Vault.NAME))
+            self._vault = Vault(keys.key(self._services.cells.shared, Vault.NAME))
         return BuildState(
             requested_networks=resolved.networks, block_devices=resolved.block_devices, security_groups=request.security_groups,
             forced_host=resolved.destination.forced_host, forced_node=resolved.destination.forced_node,

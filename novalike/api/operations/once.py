@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from novalike.api.operations import names
 from novalike.api.services import ApiServices
 from novalike.context import RequestContext
-from novalike.db import idempotency, instances, mappings, secret_keys
+from novalike.db import idempotency, instances, keys, mappings
 from novalike.db.idempotency import Key, Remembered
 from novalike.exception import NotFound, Unprocessable
 from novalike.objects.instance import Instance
@@ -78,6 +78,6 @@ def resumed(session: Session, key: Key) -> tuple[list[str], str, str] | None:
 
 def password(services: ApiServices, key: Key) -> Secret:
     """Answer the admin password of servers made under a key: the same for every retry, stored nowhere, known to nobody else."""
-    secret = secret_keys.key(services.cells.shared, _SECRET)
+    secret = keys.key(services.cells.shared, _SECRET)
     told = f"{key.project_id}\0{key.key_hash}\0{key.body_hash}".encode()
     return Secret(names.derived_password(services.conf.password_length, hmac.new(secret, told, hashlib.sha512).digest()))

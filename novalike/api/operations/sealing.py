@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from novalike.api.services import ApiServices
-from novalike.db import secret_keys
+from novalike.db import keys
 from novalike.objects.secret import Secret
 from novalike.vault import Vault
 
 
 def seal(services: ApiServices, secret: Secret) -> str:
     """Answer a secret as it may be stored; conductors open it."""
-    return Vault(secret_keys.key(services.cells.shared, Vault.NAME)).seal(secret)
+    return Vault(keys.key(services.cells.shared, Vault.NAME)).seal(secret)

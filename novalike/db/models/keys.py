@@ -1,16 +1,16 @@
-"""GLOBAL: secret keys which all API processes share."""
+"""GLOBAL: secret keys which the processes of one cloud share."""
 
 from __future__ import annotations
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from novalike.db.base import GlobalBase, LongId, Time, Word, table_args
+from novalike.db.base import GlobalBase, LongId, Stamp, Word, table_args
 
 
 class ServiceKeyRow(GlobalBase):
-    """A key by purpose (token, credential). The newest signs and encrypts; older ones still verify and
-    decrypt, so that what was signed survives restarts and rotation.
+    """A key by purpose. Of those which rotate (token, credential) the newest signs and encrypts; older ones still verify and
+    decrypt, so that what was signed survives restarts and rotation. `created_at` is the database's clock.
     """
 
     __tablename__ = "service_keys"
@@ -19,7 +19,7 @@ class ServiceKeyRow(GlobalBase):
     id: Mapped[LongId]
     purpose: Mapped[Word]
     key: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[Time]
+    created_at: Mapped[Stamp]
 
 
 class ServiceKeyLock(GlobalBase):

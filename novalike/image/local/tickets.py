@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from novalike.clock import Clock
-from novalike.db import secret_keys
+from novalike.db import keys
 from novalike.db.engine import Database
 
 HEADER = "X-Image-Ticket"
@@ -38,5 +38,5 @@ class Tickets:
 
     def _signature(self, purpose: str, image_id: str, expires: str) -> str:
         if self._secret is None:
-            self._secret = secret_keys.key(self._database, "image_ticket")
+            self._secret = keys.key(self._database, "image_ticket")
         return hmac.new(self._secret, f"{purpose} {image_id} {expires}".encode(), hashlib.sha256).hexdigest()
