@@ -54,6 +54,8 @@ RULES = [
     operation("get_availability_zone", ANYONE, "List availability zones.", ("GET", "/v2.0/availability_zones")),
     operation("get_agent", ADMIN, "See network agents (others find none).", ("GET", "/v2.0/agents")),
     operation("update_agent", ADMIN, "Switch network agents on and off.", ("PUT", "/v2.0/agents/{id}")),
+    operation("get_l3-agents", ADMIN, "See where a router runs.", ("GET", "/v2.0/routers/{id}/l3-agents")),
+    operation("get_l3-routers", ADMIN, "See which routers run at an agent.", ("GET", "/v2.0/agents/{id}/l3-routers")),
     operation("get_quota", READER_OR_ADMIN, "See limits.", ("GET", "/v2.0/quotas/{id}")),
     operation("get_quotas", ADMIN, "List projects with limits of their own.", ("GET", "/v2.0/quotas")),
     operation("update_quota", ADMIN, "Set limits.", ("PUT", "/v2.0/quotas/{id}")),

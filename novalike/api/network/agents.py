@@ -6,6 +6,7 @@ from typing import Any
 
 from novalike.api.http.application import Request, Route
 from novalike.api.http.query import TEXT, Parameter, Query
+from novalike.api.network import routers
 from novalike.api.network.attributes import FLAG, Attribute, flag
 from novalike.api.network.resources import ZONE
 from novalike.api.network.wording import Body
@@ -13,6 +14,7 @@ from novalike.api.services import ApiServices
 from novalike.db import hosts
 from novalike.exception import Invalid
 from novalike.network import errors
+from novalike.network.local.service import LocalNetworks
 from novalike.objects.host import Service
 
 BINARY = "novalike-network"
@@ -27,9 +29,10 @@ _FILTERS = ("id", "agent_type", "binary", "host", "topic", "alive", "admin_state
 
 
 class Agents:
-    """Lists agents and switches them on and off: a disabled one gets no further routers. To others than administrators there are none."""
+    """Lists agents and switches them on and off: routers leave a disabled one. To others than administrators there are none."""
 
     def __init__(self, services: ApiServices) -> None:
+        self._local: LocalNetworks = services.local["network"]
         self._cells = services.cells
         self._down_after = services.conf.service_down_time
 
@@ -41,6 +44,8 @@ class Agents:
             Route(method="GET", path="/v2.0/agents", handler=self.index, rule="get_network_extensions", query=query),
             Route(method="GET", path=one, handler=self.show, rule="get_network_extensions", query=Query({"fields": Parameter(TEXT)})),
             Route(method="PUT", path=one, handler=self.update, rule="update_agent", body=Body("agent", None, _ATTRIBUTES, "update")),
+            Route(method="GET", path="/v2.0/routers/{id}/l3-agents", handler=self.of_router, rule="get_l3-agents", query=Query({"fields": Parameter(TEXT)})),
+            Route(method="GET", path=f"{one}/l3-routers", handler=self.routers, rule="get_l3-routers", query=Query({"fields": Parameter(TEXT)})),
         ]
 
     def index(self, request: Request) -> dict[str, Any]:
@@ -64,6 +69,16 @@ class Agents:
         if enabled is not None:
             service = cell.write(hosts.update_service, service.uuid, down_after=self._down_after, disabled=not flag(enabled))
         return {"agent": _agent(service)}
+
+    def of_router(self, request: Request) -> dict[str, Any]:
+        """Show which agent a router runs at: one, or none."""
+        host = self._local.routers.get(request.context, request.path_args["id"]).host
+        return {"agents": [_chosen(request, {**_agent(service), "ha_state": None}) for _, service in self._found(request) if service.host == host]}
+
+    def routers(self, request: Request) -> dict[str, Any]:
+        """List the routers which run at an agent."""
+        found = self._local.routers.on_host(self._one(request)[1].host)
+        return {"routers": routers.collection(self._local).render(request, found)}
 
     def _one(self, request: Request) -> tuple[Any, Service]:
         wanted = request.path_args["id"]

@@ -171,6 +171,14 @@ class RouterCollection(Collection):
         return super()._given(request, body, new=new)
 
 
+def collection(local: LocalNetworks) -> RouterCollection:
+    """Answer the operations of routers which all resources have."""
+    return RouterCollection(
+        "router", "routers", ROUTER, local.routers, guard=local.expecting, extra=_router_extra,
+        list_page=lambda _, listing: local.routers.list_page(listing),
+    )
+
+
 def routes(local: LocalNetworks) -> list[Route]:
     """Answer the routes of routers and floating IPs."""
     def extra(request: Request, found: list[FloatingIp]) -> list[dict[str, Any]]:
@@ -183,9 +191,7 @@ def routes(local: LocalNetworks) -> list[Route]:
     guard = local.expecting
     return [
         *Routers(local).routes(),
-        *RouterCollection(
-            "router", "routers", ROUTER, local.routers, guard=guard, extra=_router_extra, list_page=lambda _, listing: local.routers.list_page(listing),
-        ).routes(),
+        *collection(local).routes(),
         *Collection(
             "floatingip", "floatingips", FLOATING_IP, local.floating_ips, guard=guard, extra=extra, list_page=floating, more_filters=("status",),
         ).routes(),

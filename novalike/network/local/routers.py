@@ -67,6 +67,10 @@ class Routers:
         """Answer routers by a listing, whose `project_id` says who looks."""
         return self._store.database.fetch(routers.list_page, listing)
 
+    def on_host(self, host: str) -> list[Router]:
+        """Answer everybody's routers which run on a host."""
+        return self._store.database.fetch(routers.on_host, host)
+
     def update(self, ctxt: RequestContext, router_id: str, changes: dict[str, Any]) -> Router:
         """Change a router; keys as for `create`. Raises RouterNotFound, InvalidRoutes, BadRequest,
         RouterExternalGatewayInUseByFloatingIp."""

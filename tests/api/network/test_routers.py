@@ -316,3 +316,18 @@ def test_networks_of_physical_wires(admin, member) -> None:
     assert make(network_type="flat", physical_network="wire").status == 201
     assert fault(make(network_type="flat", physical_network="wire")) == (400, "InvalidInput")
     assert "provider:physical_network" not in member.make("network")
+
+
+def test_administrators_see_where_routers_run(services, member, admin, router) -> None:
+    agents = admin.get(f"/routers/{router['id']}/l3-agents").json["agents"]
+    assert [(agent["host"], agent["alive"]) for agent in agents] == [("h1", True)]
+    hosted = admin.get(f"/agents/{agents[0]['id']}/l3-routers").json["routers"]
+    assert hosted == [admin.get(f"/routers/{router['id']}").json["router"]]
+    services.cells.cell("cell1").write(hosts.report_service, host="h2", binary="novalike-network", topic="network")
+    assert admin.put(f"/agents/{agents[0]['id']}", {"agent": {"admin_state_up": False}}).status == 200
+    for periodic in services.local["network"].recovery:
+        periodic.function()                      # as the conductor does
+    assert [agent["host"] for agent in admin.get(f"/routers/{router['id']}/l3-agents").json["agents"]] == ["h2"]
+    assert admin.get(f"/agents/{agents[0]['id']}/l3-routers").json == {"routers": []}
+    assert member.get(f"/routers/{router['id']}/l3-agents").status == 403
+    assert admin.get(f"/routers/{uuid.uuid4()}/l3-agents").status == 404
