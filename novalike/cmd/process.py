@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from oslo_config import cfg
 
 from novalike import conf as configuration
-from novalike import log, service
+from novalike import log, service, unread_options
 from novalike.notifications import oslo as notifications
 
 
@@ -31,6 +31,7 @@ def configure(program: str, arguments: Sequence[str] | None = None, *, options: 
     if conf.log_dir and not conf.log_file:
         conf.set_default("log_file", f"{program}.log")       # also when started as python -m
     log.setup(conf, "novalike")
+    unread_options.warn(conf)
     return conf
 
 

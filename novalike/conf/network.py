@@ -24,7 +24,7 @@ OPTIONS = [
              "its bridge, a VLAN network a VLAN device on it.",
     ),
     cfg.StrOpt("base_mac", default="fa:16:3e", regex=r"^[0-9a-f]{2}(:[0-9a-f]{2}){2}$", help="First half of generated MAC addresses."),
-    cfg.StrOpt("dhcp_domain", default="novalocal", help="Domain of guests whose network names none."),
+    cfg.StrOpt("dhcp_domain", deprecated_group="api", default="novalocal", help="Domain of guests whose network names none."),
     cfg.ListOpt(
         "dns_servers", default=[],
         help="Name servers which guests' queries are forwarded to, where a subnet names none. Default: those of "

@@ -2,6 +2,8 @@
 
 from oslo_config import cfg
 
+from novalike.option_types import Loopback
+
 GROUP = "serial_console"
 
 OPTIONS = [
@@ -14,9 +16,9 @@ OPTIONS = [
     cfg.URIOpt("base_url", default="ws://127.0.0.1:6083/", schemes=("ws", "wss"), help=(
         "Start of the URLs which users get for a serial console: where they reach novalike-serialproxy. Read on the compute host."
     )),
-    cfg.StrOpt("proxyclient_address", default="127.0.0.1", choices=("127.0.0.1", "::1"), help=(
-        "Address on which guests' serial ports listen. They ask for no password, so it must be a loopback one; proxies on other "
-        "hosts come in by [console]relay_host."
+    cfg.Opt("proxyclient_address", type=Loopback(), default="127.0.0.1", help=(
+        "Address on which guests' serial ports listen. They ask for no password, so 127.0.0.1 or ::1 are used only, and the "
+        "former for anything else; proxies on other hosts come in by [console]relay_host."
     )),
     cfg.HostAddressOpt("serialproxy_host", default="0.0.0.0", help="Address on which novalike-serialproxy answers."),  # noqa: S104
     cfg.PortOpt("serialproxy_port", default=6083, help="Port of novalike-serialproxy."),
