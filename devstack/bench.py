@@ -1,6 +1,6 @@
 """Measure what the control plane costs, on the fake driver (the hypervisor's own work is not counted), and real guests.
 
-    devstack/bench create [--shape single|embedded] [--computes 20] [--repeat N] [--json]
+    devstack/bench create [--shape single|embedded|dropin] [--computes 20] [--repeat N] [--json]
     devstack/bench api [--json]
     devstack/bench start [--repeat N] [--json]
     devstack/bench guest [--repeat N] [--json]
@@ -9,7 +9,8 @@
     devstack/bench network [--json]
 
 create: time from POST to ACTIVE, and CPU seconds of every process per server: one server after the other, 100 in one POST,
-100 POSTs; deletes; reads. start: from the start of the embedded cloud's process to its first ACTIVE server, and its memory.
+100 POSTs; deletes; reads. In the shape dropin it is less of each, and its CPU is told apart: novalike's own, that of database
+and broker, which serve all, and that of the neighbours. start: from the start of the embedded cloud's process to its first ACTIVE server, and its memory.
 api: what reading costs, by request: rate, times, CPU of the API and MariaDB, queries; with 1 and 8 clients, alone and beside
 100,000 servers of other projects. scheduler: what placing costs by the number of hosts, on MariaDB; scheduler and database should have
 a core each. simulate: a data centre of pretended hosts in which servers come and go, spread and packed; draws a picture. network: from a change
@@ -25,7 +26,7 @@ import sys
 import tempfile
 import time
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -79,6 +80,12 @@ class Size:
     gets: int = 300
     listed: int = 1000
     lists: int = 5
+    warm_up: int = 20
+
+
+#: How much beside real neighbours: a port costs them ten times as much as its server costs us.
+BESIDE = Size(sequential=10, paced=10, burst=20, gets=100, listed=0, warm_up=4)
+SHARED = ("mariadb", "rabbitmq")
 
 
 class Bench:
@@ -131,10 +138,11 @@ class Bench:
 
     def _warm_up(self) -> None:
         with step("warm-up"):
-            self.cloud.create(count=20)
-            self.cloud.until_built(20)
-            self.cloud.create_together(10, THREADS)
-            self.cloud.until_built(30)
+            count = self.size.warm_up
+            self.cloud.create(count=count)
+            self.cloud.until_built(count)
+            self.cloud.create_together(count // 2, THREADS)
+            self.cloud.until_built(count + count // 2)
             self.cloud.delete_together(self.cloud.servers(), THREADS)
             time.sleep(1)
 
@@ -206,8 +214,11 @@ def running(shape: str, computes: int, state: Path | None) -> Iterator[Stack]:
 
 def create(given: argparse.Namespace) -> dict[str, object]:
     """Measure creating, deleting and reading; answer all rows of all runs, and the memory of each process at the end."""
-    size = Size(listed=0) if given.quick else Size()
-    with running(given.shape, given.computes, given.state) as stack:
+    computes = given.computes or (4 if given.shape == "dropin" else 20)
+    with running(given.shape, computes, given.state) as stack:
+        assert stack.settings is not None
+        beside = stack.settings.shape == "dropin"
+        size = BESIDE if beside else Size(listed=0) if given.quick else Size()
         cloud = Cloud(stack.client())
         cloud.prepare()
         pids = {name: pid for name, pid in stack.status() if pid is not None}
@@ -220,8 +231,17 @@ def create(given: argparse.Namespace) -> dict[str, object]:
             runs.append({phase.name: phase.row() for phase in Bench(cloud, meter, size).run()})
         after = {name: accounting.memory_mb(pid) for name, pid in pids.items()}
     return {
-        "shape": given.shape, "computes": given.computes, "runs": runs,
+        "shape": stack.settings.shape, "computes": stack.settings.computes, "runs": runs, "groups": groups(stack, pids) if beside else {},
         "memory_mb": {name: {"at start": before[name], "at end": after[name]} for name in pids},
+    }
+
+
+def groups(stack: Stack, names: Iterable[str]) -> dict[str, list[str]]:
+    """Answer whose each process is: novalike's, everybody's, the neighbours'."""
+    theirs = {name for name, _pid in stack.neighbours().status()}
+    return {
+        "novalike": [name for name in names if name not in theirs and name not in SHARED],
+        "shared": [name for name in names if name in SHARED], "neighbours": [name for name in names if name in theirs],
     }
 
 
@@ -296,8 +316,8 @@ def main(words: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="devstack/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("create", "api", "start", "guest", "network", "scheduler", "simulate"))
-    parser.add_argument("--shape", choices=("single", "embedded"), default="single", help="create: of the cloud (default: single)")
-    parser.add_argument("--computes", type=int, default=20, help="create: pretended hypervisors (default: 20)")
+    parser.add_argument("--shape", choices=("single", "embedded", "dropin"), default="single", help="create: of the cloud (default: single)")
+    parser.add_argument("--computes", type=int, help="create: pretended hypervisors (default: 20; in the shape dropin 4)")
     parser.add_argument("--hosts", help="scheduler: sizes, with commas (default: 100,1000,10000); simulate: one (default: 10000)")
     parser.add_argument("--picture", type=Path, help="simulate: where to draw (default: docs/pictures/data-centre.svg)")
     parser.add_argument("--repeat", type=int, default=1, help="measure so often; the least and the median are shown")

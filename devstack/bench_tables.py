@@ -20,28 +20,30 @@ def create(measured: Mapping[str, Any]) -> None:
     runs: list[dict[str, dict[str, float]]] = measured["runs"]
     names = list(measured["memory_mb"])
     several = len(runs) > 1
+    groups: dict[str, list[str]] = measured["groups"]
     table = Table(
         title=f"{measured['shape']} shape, {measured['computes']} fake computes: CPU ms for each server or request"
               + (f"; median of {len(runs)} runs" if several else ""), title_justify="left",
     )
     table.add_column("work")
-    for name in ("p50 ms", "p95 ms", "per s", "CPU ms", *(["least"] if several else []), *names):
+    for name in ("p50 ms", "p95 ms", "per s", "CPU ms", *(["least"] if several else []), *(f"[bold]{group}[/]" for group in groups), *names):
         table.add_column(name, justify="right")
     for work in runs[0]:
         row = medians(run[work] for run in runs)
         least = [_number(min(run[work]["cpu"] for run in runs))] if several else []
         table.add_row(
             work, _number(row.get("p50")), _number(row.get("p95")), _number(row["rate"]), f"[bold]{_number(row['cpu'])}[/]", *least,
+            *(f"[bold]{_number(sum(row[f'cpu_{name}'] for name in many))}[/]" for many in groups.values()),
             *(_number(row[f"cpu_{name}"]) for name in names),
         )
-    table.add_row("[dim]Nova: create", NOVA["p50"], "", NOVA["rate"], NOVA["cpu"], *([""] if several else []), *("" for _ in names))
+    table.add_row("[dim]Nova: create", NOVA["p50"], "", NOVA["rate"], NOVA["cpu"], *([""] if several else []), *("" for _ in (*groups, *names)))
     memory = measured["memory_mb"]
     for when in ("at start", "at end"):
         table.add_row(
             f"[dim]memory {when}, MiB", "", "", "", _number(sum(one[when] for one in memory.values())), *([""] if several else []),
-            *(_number(memory[name][when]) for name in names),
+            *(_number(sum(memory[name][when] for name in many)) for many in groups.values()), *(_number(memory[name][when]) for name in names),
         )
-    Console(width=200).print(table)
+    Console(width=200 + 15 * len(groups)).print(table)
 
 
 def start(measured: Mapping[str, Any]) -> None:
