@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from novalike.context import RequestContext
 from novalike.db import ports, security_groups
 from novalike.db.network_listing import Listing
-from novalike.exception import Forbidden, NotFound
+from novalike.exception import Forbidden
 from novalike.network import errors
-from novalike.network.local.store import Change, Store, is_admin, own, visible_group
+from novalike.network.local.store import Change, Store, is_admin, own, visible, visible_group
 from novalike.objects.network import SecurityGroup, SecurityGroupRule
 
 DEFAULT = "default"
@@ -186,13 +186,8 @@ def check_states(stateful: Iterable[bool]) -> None:
 
 
 def _visible_rule(session: Session, ctxt: RequestContext, rule_id: str) -> SecurityGroupRule:
-    try:
-        rule = security_groups.get_rule(session, rule_id)
-    except NotFound:
-        rule = None
-    if rule is None or not own(ctxt, rule.project_id):
-        raise errors.SecurityGroupRuleNotFound(f"Security group rule {rule_id} does not exist")
-    return rule
+    missing = errors.SecurityGroupRuleNotFound(f"Security group rule {rule_id} does not exist")
+    return visible(ctxt, lambda: security_groups.get_rule(session, rule_id), missing)
 
 
 def _rule(group: SecurityGroup, direction: str, ethertype: str, remote: str | None = None) -> SecurityGroupRule:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from oslo_config import cfg
 from sqlalchemy.exc import IntegrityError
@@ -31,7 +31,7 @@ from novalike.db import (
     subnet_pools,
 )
 from novalike.db.cells import Cells
-from novalike.exception import Conflict, NotFound
+from novalike.exception import Conflict, NotFound, NovalikeError
 from novalike.network import errors
 from novalike.network.local import vifs
 from novalike.objects.host import Service
@@ -41,6 +41,16 @@ from novalike.objects.router import FloatingIp, Router
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _Owned(Protocol):
+    """What belongs to a project."""
+
+    @property
+    def project_id(self) -> str: ...
+
+
+K = TypeVar("K", bound=_Owned)
 
 RESOURCES = ("network", "subnet", "subnetpool", "port", "router", "floatingip", "security_group", "security_group_rule")
 #: What routers run on: the agent which makes networks makes them too.
@@ -83,7 +93,6 @@ class Change:
         """Note that the addresses of a port's server changed."""
         if port.device_owner.startswith("compute:"):
             self.servers.add(port.device_id)
-
 
     def moved_groups(self) -> set[str]:
         """Answer the security groups whose members' addresses changed: those of new and removed ports, and those of which
@@ -230,73 +239,54 @@ def scope(ctxt: RequestContext) -> str | None:
     return None if is_admin(ctxt) else ctxt.project_id or "-"
 
 
+def visible(ctxt: RequestContext, find: Callable[[], K], missing: NovalikeError, *, others: Callable[[K], bool] | None = None) -> K:
+    """Answer what `find` finds if it is the caller's, or if `others` says that it is for others to see too. Raises `missing`."""
+    try:
+        found = find()
+    except NotFound:
+        raise missing from None
+    if own(ctxt, found.project_id) or (others is not None and others(found)):
+        return found
+    raise missing
+
+
 def visible_network(session: Session, ctxt: RequestContext, network_id: str, *, change: bool = False) -> Network:
     """Answer a network which the caller may see, or change. Raises NetworkNotFound."""
-    try:
-        network = networks.get(session, network_id)
-    except NotFound:
-        network = None
-    if network is None or not (own(ctxt, network.project_id) or (not change and (network.shared or network.external))):
-        raise errors.NetworkNotFound(f"Network {network_id} could not be found.")
-    return network
+    return visible(
+        ctxt, lambda: networks.get(session, network_id), errors.NetworkNotFound(f"Network {network_id} could not be found."),
+        others=lambda network: not change and (network.shared or network.external),
+    )
 
 
 def visible_subnet(session: Session, ctxt: RequestContext, subnet_id: str, *, change: bool = False) -> NetworkSubnet:
     """Answer a subnet which the caller may see, or change. Raises SubnetNotFound."""
-    try:
-        subnet = networks.get_subnet(session, subnet_id)
-    except NotFound:
-        subnet = None
-    if subnet is not None and not own(ctxt, subnet.project_id) and (
-        change or not networks.get(session, subnet.network_id).shared
-    ):
-        subnet = None
-    if subnet is None:
-        raise errors.SubnetNotFound(f"Subnet {subnet_id} could not be found.")
-    return subnet
+    return visible(
+        ctxt, lambda: networks.get_subnet(session, subnet_id), errors.SubnetNotFound(f"Subnet {subnet_id} could not be found."),
+        others=lambda subnet: not change and networks.get(session, subnet.network_id).shared,
+    )
 
 
 def visible_port(session: Session, ctxt: RequestContext, port_id: str, *, lock: bool = False) -> Port:
-    """Answer a port which the caller may see and change. Raises PortNotFound."""
-    try:
-        port = ports.get(session, port_id, lock=lock)
-    except NotFound:
-        port = None
-    if port is None or not (
-        own(ctxt, port.project_id) or networks.get(session, port.network_id).project_id == ctxt.project_id
-    ):
-        raise errors.PortNotFound(f"Port {port_id} could not be found.")
-    return port
+    """Answer a port which the caller may see and change: those of its network's owner, too. Raises PortNotFound."""
+    return visible(
+        ctxt, lambda: ports.get(session, port_id, lock=lock), errors.PortNotFound(f"Port {port_id} could not be found."),
+        others=lambda port: networks.get(session, port.network_id).project_id == ctxt.project_id,
+    )
 
 
 def visible_group(session: Session, ctxt: RequestContext, group_id: str) -> SecurityGroup:
     """Answer a security group which the caller may see and change. Raises SecurityGroupNotFound."""
-    try:
-        group = security_groups.get(session, group_id)
-    except NotFound:
-        group = None
-    if group is None or not own(ctxt, group.project_id):
-        raise errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
-    return group
+    missing = errors.SecurityGroupNotFound(f"Security group {group_id} does not exist")
+    return visible(ctxt, lambda: security_groups.get(session, group_id), missing)
 
 
 def visible_router(session: Session, ctxt: RequestContext, router_id: str, *, lock: bool = False) -> Router:
     """Answer a router which the caller may see and change. Raises RouterNotFound."""
-    try:
-        router = routers.get(session, router_id, lock=lock)
-    except NotFound:
-        router = None
-    if router is None or not own(ctxt, router.project_id):
-        raise errors.RouterNotFound(f"Router {router_id} could not be found")
-    return router
+    missing = errors.RouterNotFound(f"Router {router_id} could not be found")
+    return visible(ctxt, lambda: routers.get(session, router_id, lock=lock), missing)
 
 
 def visible_floating(session: Session, ctxt: RequestContext, floating_id: str, *, lock: bool = False) -> FloatingIp:
     """Answer a floating address which the caller may see and change. Raises FloatingIPNotFound."""
-    try:
-        found = floating_ips.get(session, floating_id, lock=lock)
-    except NotFound:
-        found = None
-    if found is None or not own(ctxt, found.project_id):
-        raise errors.FloatingIPNotFound(f"Floating IP {floating_id} could not be found")
-    return found
+    missing = errors.FloatingIPNotFound(f"Floating IP {floating_id} could not be found")
+    return visible(ctxt, lambda: floating_ips.get(session, floating_id, lock=lock), missing)

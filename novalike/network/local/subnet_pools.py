@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from novalike.context import RequestContext
 from novalike.db import subnet_pools
 from novalike.db.network_listing import Listing
-from novalike.exception import Forbidden, NotFound
+from novalike.exception import Forbidden
 from novalike.network import errors
 from novalike.network.local import ranges
-from novalike.network.local.store import Change, Store, is_admin, own
+from novalike.network.local.store import Change, Store, is_admin, own, visible
 from novalike.objects.router import SubnetPool
 
 _SMALLEST = {4: 8, 6: 64}                        # what min_prefixlen is when none is given
@@ -158,13 +158,10 @@ def merged(given: Iterable[str]) -> list[Any]:
 
 def visible_pool(session: Session, ctxt: RequestContext, pool_id: str, *, lock: bool = False, change: bool = False) -> SubnetPool:
     """Answer a pool which the caller may use, or change. Raises SubnetPoolNotFound."""
-    try:
-        pool = subnet_pools.get(session, pool_id, lock=lock)
-    except NotFound:
-        pool = None
-    if pool is None or not (own(ctxt, pool.project_id) or (pool.shared and not change)):
-        raise errors.SubnetPoolNotFound(f"Subnet pool {pool_id} could not be found.")
-    return pool
+    return visible(
+        ctxt, lambda: subnet_pools.get(session, pool_id, lock=lock), errors.SubnetPoolNotFound(f"Subnet pool {pool_id} could not be found."),
+        others=lambda pool: pool.shared and not change,
+    )
 
 
 def _authorize(ctxt: RequestContext, project_id: str, values: dict[str, Any]) -> None:
