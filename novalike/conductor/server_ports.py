@@ -9,7 +9,7 @@ from novalike.conductor.engine import World
 from novalike.context import service_context
 from novalike.db import hosts, port_cache
 from novalike.db.engine import Database
-from novalike.exception import NotFound, Unavailable
+from novalike.exception import Invalid, NotFound, Unavailable
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import Vif
 from novalike.objects.tasks import Caller
@@ -88,15 +88,26 @@ class ServerPorts:
     def reap(self) -> None:
         """Free those of some ports which we bound to servers that were deleted a while ago: made ports go, brought ones are unbound."""
         networks, caller = self._world.networks, _caller()
-        page = networks.bound_ports(caller, after=self._port, limit=PORTS)
-        self._port = page[-1].port_id if len(page) == PORTS else None
+        try:
+            page = networks.bound_ports(caller, after=self._port, limit=PORTS)
+        except (Invalid, NotFound):
+            if self._port is None:
+                raise
+            self._port = None                    # it is gone, and Neutron goes on after no such port: the next round begins anew
+            return
         ours = [port for port in page if port.ours and port.instance_uuid]
         before = self._world.clock.now() - timedelta(seconds=MARGIN)
         gone = self._cell.fetch(port_cache.deleted_before, {port.instance_uuid for port in ours}, before)
+        left = [port.port_id for port in page]
         for port in ours:
             if port.instance_uuid in gone:
                 networks.free_port(caller, port.instance_uuid, port.port_id)
+                left.remove(port.port_id)
                 LOG.warning("freed port %s, which the deleted instance %s had left", port.port_id, port.instance_uuid)
+        if len(page) < PORTS:
+            self._port = None
+        elif left:                               # else they all went, and what follows is after the same port as before
+            self._port = left[-1]
 
 
 def _caller(server: Instance | None = None) -> Caller:
