@@ -48,12 +48,13 @@ class BuildEndpoint(Build):
             signed = self._host.signed
             root_device = self._host.driver.spawn(SpawnRequest(
                 instance=order.instance, vifs=order.vifs, block_devices=order.block_devices, image=signed(order.image),
-                kernel=signed(order.kernel), ramdisk=signed(order.ramdisk), admin_password=order.admin_password, files=order.files,
+                kernel=signed(order.kernel), ramdisk=signed(order.ramdisk), admin_password=order.admin_password, files=order.files, paused=order.paused,
             ))
             work.go_on()
             undo.pop_all()
         return Outcome(
-            fence=order.fence, host=self._host.name, power_state=int(PowerState.RUNNING), root_device_name=root_device,
+            fence=order.fence, host=self._host.name, root_device_name=root_device,
+            power_state=int(PowerState.PAUSED if order.paused else PowerState.RUNNING),
         )
 
     def _destroy(self, order: DestroyOrder) -> Outcome:

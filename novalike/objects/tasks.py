@@ -49,6 +49,7 @@ class BuildOrder:
     ramdisk: ImageSource | None = None
     admin_password: Secret | None = None
     files: tuple[tuple[str, str], ...] = ()      # personality: (path, base64 content)
+    paused: bool = False                         # its CPUs are to stand still until they are told to run
     deadline: int = 600                          # seconds the host may take
 
 
@@ -163,7 +164,8 @@ class BuildState:
     vifs: tuple[Vif, ...] = ()
     dirty_hosts: tuple[str, ...] = ()            # were ordered to build and have not said that they cleaned up
     failures: tuple[str, ...] = ()               # one line per failed attempt, for the fault
-    spawned: Outcome | None = None               # where it runs, and its ports are waited for
+    paused: bool = False                         # it was ordered with its CPUs standing still
+    spawned: Outcome | None = None               # what its host reported, before its ports are waited for
     looks: int = 0
 
 

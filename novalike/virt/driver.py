@@ -43,6 +43,7 @@ class SpawnRequest:
     ramdisk: ImageSource | None = None
     admin_password: Secret | None = None
     files: tuple[tuple[str, str], ...] = ()
+    paused: bool = False                         # spawned, its CPUs stand still (PAUSED) until it is unpaused
 
 
 PowerListener = Callable[[str, PowerState], None]  # instance uuid, new power state

@@ -88,6 +88,12 @@ class DriverContract(DriverFixtures):
             (server.name, PowerState.RUNNING),
         ]
 
+    def test_guest_spawned_paused_runs_when_it_is_unpaused(self, started, server, request_):
+        started.spawn(replace(request_, paused=True))
+        assert started.power_state(server.uuid) is PowerState.PAUSED
+        started.unpause(server.uuid)
+        assert started.power_state(server.uuid) is PowerState.RUNNING
+
     def test_spawning_again_leaves_one_running_guest(self, started, server, request_):
         started.spawn(request_)
         pieces = sorted(started.leftovers(server.uuid)) if isinstance(started, Leftovers) else None

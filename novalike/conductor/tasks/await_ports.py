@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from novalike.conductor.engine import Again, Done, Job, Step, changed
+from novalike.conductor.steps import Again, Done, Job, Step, changed
 from novalike.db import tasks
 from novalike.exception import NovalikeError
 from novalike.objects.network_info import Vif
@@ -28,6 +28,11 @@ class Plugged(Protocol):
 S = TypeVar("S", bound=Plugged)
 
 
+def awaited(job: Job[Any], vifs: tuple[Vif, ...]) -> bool:
+    """Answer whether ports are to be waited for, as the configuration is now."""
+    return job.world.conf.vif_plugging_timeout > 0 and any(vif.plugging for vif in vifs)
+
+
 class AwaitPorts(Step[S]):
     """Go on when every port which was not active as it was bound is.
 
@@ -39,7 +44,7 @@ class AwaitPorts(Step[S]):
     patient = True
 
     def needed(self, job: Job[S]) -> bool:
-        return job.world.conf.vif_plugging_timeout > 0 and any(vif.plugging for vif in job.state.vifs)
+        return awaited(job, job.state.vifs)
 
     def wait_deadline(self, job: Job[S]) -> int:
         return int(job.world.conf.vif_plugging_timeout)

@@ -1,12 +1,12 @@
-"""Build a server: place / release, allocate / free, spawn / destroy, await its ports, finish."""
+"""Build a server: place / release, allocate / free, spawn / destroy, await its ports and let it run, finish."""
 
 from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, changed
+from novalike.conductor.steps import Done, Job, Retry, Step, TaskKind, changed
 from novalike.conductor.tasks.await_ports import AwaitPorts
-from novalike.conductor.tasks.placement import Place, Spawn, explained
+from novalike.conductor.tasks.placement import Place, Resume, Spawn, explained
 from novalike.db import action_log, hosts, instances
 from novalike.network.client import BindingFailed
 from novalike.objects.states import PowerState, VmState
@@ -49,17 +49,18 @@ class BuildTask(TaskKind[BuildState]):
 
     kind = "build"
     state_type = BuildState
-    steps = (Place(), Allocate(), BuildSpawn(), AwaitPorts())
+    steps = (Place(), Allocate(), BuildSpawn(), AwaitPorts(), Resume())
 
     def finish(self, session: Session, job: Job[BuildState]) -> None:
         now = job.world.clock.now()
         outcome = job.state.spawned or job.outcome
         assert outcome is not None               # its host reported just now, or before its ports were waited for
+        power_state = (job.outcome or outcome).power_state
         hosts.reset_build_failures(session, outcome.host)    # hosts are locked before instances
         row = instances.lock(session, job.instance.uuid)
         row.vm_state = VmState.ACTIVE
         row.task_state = None
-        row.power_state = outcome.power_state if outcome.power_state is not None else PowerState.RUNNING
+        row.power_state = power_state if power_state is not None else PowerState.RUNNING
         row.launched_at = row.updated_at = now
         row.progress = 0
         row.fault = None

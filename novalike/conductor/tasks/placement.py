@@ -7,13 +7,16 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Retry, Step, Wait, changed, without
+from novalike.conductor.steps import Done, Job, Retry, Step, Wait, changed, without
+from novalike.conductor.tasks.await_ports import awaited
+from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import destroy_order, image_source
 from novalike.db import action_log, claims, debts, hosts, instances
 from novalike.exception import BuildFailed
 from novalike.objects.request_spec import RequestSpec
-from novalike.objects.tasks import BuildOrder, BuildState, Debt, Fence, Outcome
-from novalike.rpc.compute import Build
+from novalike.objects.states import ACTIONS
+from novalike.objects.tasks import ActionOrder, BuildOrder, BuildState, Debt, Fence, Outcome
+from novalike.rpc.compute import Build, Lifecycle
 
 S = TypeVar("S", bound=BuildState)
 
@@ -66,7 +69,9 @@ class Spawn(Step[S]):
     def run(self, job: Job[S]) -> Wait:
         state = job.state
         assert state.host is not None
-        job.state = changed(state, dirty_hosts=(*without(state.dirty_hosts, state.host), state.host))
+        job.state = changed(
+            state, dirty_hosts=(*without(state.dirty_hosts, state.host), state.host), paused=awaited(job, state.vifs), spawned=None, looks=0,
+        )
         return Wait(state.host)
 
     def store(self, session: Session, job: Job[S]) -> None:
@@ -82,14 +87,14 @@ class Spawn(Step[S]):
         return BuildOrder(
             fence=fence, instance=replace(instance, hardware=state.hardware), vifs=state.vifs, block_devices=state.block_devices,
             image=image_source(job, instance.image_ref), kernel=image_source(job, instance.kernel_id),
-            ramdisk=image_source(job, instance.ramdisk_id), files=state.files, deadline=self.wait_deadline(job) - MARGIN,
+            ramdisk=image_source(job, instance.ramdisk_id), files=state.files, paused=state.paused, deadline=self.wait_deadline(job) - MARGIN,
             admin_password=vault.open(state.encrypted_password) if state.encrypted_password else None,
         )
 
     def ended(self, job: Job[S], outcome: Outcome) -> Done | Retry:
         if outcome.error is None and not outcome.stale:
-            if any(vif.plugging for vif in job.state.vifs):
-                job.state = changed(job.state, spawned=outcome, looks=0)
+            if job.state.paused or any(vif.plugging for vif in job.state.vifs):
+                job.state = changed(job.state, spawned=outcome)
             return Done()
         if not outcome.stale and not outcome.dirty:
             job.state = changed(job.state, dirty_hosts=without(job.state.dirty_hosts, outcome.host))
@@ -149,6 +154,28 @@ class Spawn(Step[S]):
                 vifs=job.state.vifs,
             ), now=now)
         job.state = changed(job.state, dirty_hosts=())
+
+
+class Resume(HostStep[S]):
+    """Let the guest run, whose ports are plugged now."""
+
+    name = "resume"
+    logged = False                               # a part of what Spawn began
+    deadline = ACTIONS["unpause"].deadline + MARGIN
+
+    def needed(self, job: Job[S]) -> bool:
+        return job.state.paused
+
+    def host(self, job: Job[S]) -> str:
+        assert job.state.spawned is not None
+        return job.state.spawned.host
+
+    def send(self, job: Job[S], fence: Fence) -> None:
+        # No disks: a guest which only goes on is not made anew.
+        order = ActionOrder(
+            fence=fence, action="unpause", instance=job.instance, vifs=job.state.vifs, deadline=self.wait_deadline(job) - MARGIN,
+        )
+        job.world.compute(Lifecycle, self.host(job)).act(job.context, order=order)
 
 
 def explained(job: Job[S], nothing: str) -> str:

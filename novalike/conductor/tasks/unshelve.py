@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, Wait, changed
+from novalike.conductor.steps import Done, Job, Retry, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.await_ports import AwaitPorts
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.imaging import DropImage
 from novalike.conductor.tasks.orders import disks, image_source
-from novalike.conductor.tasks.placement import Place, Spawn, explained
+from novalike.conductor.tasks.placement import Place, Resume, Spawn, explained
 from novalike.conductor.tasks.power import power_order
 from novalike.db import shelving
 from novalike.db.models.instances import InstanceRow
@@ -83,7 +83,7 @@ class UnshelveSpawn(Spawn[UnshelveState]):
         return BuildOrder(
             fence=fence, instance=instance, vifs=state.vifs, block_devices=disks(job, moved_to=state.host),
             image=image_source(job, state.image_id), kernel=image_source(job, instance.kernel_id),
-            ramdisk=image_source(job, instance.ramdisk_id), deadline=self.wait_deadline(job) - MARGIN,
+            ramdisk=image_source(job, instance.ramdisk_id), paused=state.paused, deadline=self.wait_deadline(job) - MARGIN,
         )
 
     def undo(self, job: Job[UnshelveState]) -> Done | Wait:
@@ -95,7 +95,7 @@ class UnshelveTask(TaskKind[UnshelveState]):
 
     kind = UNSHELVE
     state_type = UnshelveState
-    steps = (FindImage(), UnshelvePlace(), Bind(), UnshelveSpawn(), AwaitPorts(), DropImage())
+    steps = (FindImage(), UnshelvePlace(), Bind(), UnshelveSpawn(), AwaitPorts(), Resume(), DropImage())
 
     def finish(self, session: Session, job: Job[UnshelveState]) -> None:
         row = common.finish(session, job, event=EVENT, vm_state=VmState.ACTIVE, power_state=PowerState.RUNNING)

@@ -105,6 +105,8 @@ class FakeCore:
         hypervisor.add(instance.uuid, f"domain:{instance.name}", f"log:{instance.uuid}/console.log")
         self._faults.strike("spawn", names, "domain")
         hypervisor.boot(instance.uuid)
+        if request.paused:
+            hypervisor.set_power(instance.uuid, PowerState.PAUSED)
         return "/dev/vda"
 
     def destroy(self, instance_uuid: str, instance_name: str, vifs: tuple[Vif, ...]) -> None:

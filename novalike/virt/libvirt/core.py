@@ -115,7 +115,7 @@ class LibvirtCore:
             self._disks.make(request, self._config_drive(request, wanted))
             self._ports.plug(instance.uuid, request.vifs)
             xml, root_device = self._xml(request, wanted)
-            self._host.call(guest.restart, instance.uuid, xml)
+            self._host.call(guest.start_paused if request.paused else guest.restart, instance.uuid, xml)
         return root_device
 
     def destroy(self, instance_uuid: str, instance_name: str, vifs: tuple[Vif, ...]) -> None:

@@ -69,6 +69,11 @@ def start_unless_running(connection: Any, uuid: str, xml: str) -> None:
     connection.defineXML(xml).create()
 
 
+def start_paused(connection: Any, uuid: str, xml: str) -> None:
+    """Start a new guest whose CPUs stand still until it is unpaused."""
+    connection.defineXML(xml).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+
+
 def define(connection: Any, uuid: str, xml: str) -> None:
     """Give a guest a new definition without starting it; one that runs is left alone until it stops."""
     connection.defineXML(xml)
