@@ -234,7 +234,10 @@ class Cloud:
                 if len(words) >= 4 and words[1] not in ports and words[0] != "duid":
                     yield f"DHCP lease {line} in {leases}"
 
+    def hypervisor(self, node: int = 1) -> str:
+        """Answer the URI of a compute host's libvirtd."""
+        return f"qemu:///system?socket={self.state}/node{node}/libvirt/run/libvirt-sock"
+
     def virsh(self, *words: str, node: int = 1) -> str:
         """Run virsh on the libvirtd of a compute host."""
-        uri = f"qemu:///system?socket={self.state}/node{node}/libvirt/run/libvirt-sock"
-        return subprocess.run(["virsh", "-q", "-c", uri, *words], capture_output=True, text=True, check=True, timeout=30).stdout
+        return subprocess.run(["virsh", "-q", "-c", self.hypervisor(node), *words], capture_output=True, text=True, check=True, timeout=30).stdout

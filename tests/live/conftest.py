@@ -113,11 +113,12 @@ def single_guests(guest) -> Iterator[Cloud]:
     yield from _running(Settings(shape="single", driver="libvirt", apart=True, ports=free_ports(), options=SOON))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two_nodes(guest) -> Iterator[Cloud]:
-    """A cloud whose two hypervisors are pretended machines of their own, with real guests."""
+    """A cloud whose two hypervisors are pretended machines of their own, with real guests, whose networks reach over both."""
     _need_libvirt()
-    yield from _running(Settings(shape="single", driver="libvirt", computes=2, ports=free_ports(), options=SOON))
+    options = SOON | {"network.network_type": "vxlan", "network.physical_interfaces": "public:wire"}
+    yield from _running(Settings(shape="single", driver="libvirt", computes=2, ports=free_ports(), options=options))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import libvirt
+import libvirt_qemu
+
 from devstack.access import let_in
 from devstack.guest_image import GuestImage
 from tests.live.clouds import Cloud, measured
 
+libvirt.registerErrorHandler(lambda _context, _error: None, None)     # it would write what is raised to stderr, too
 USER_DATA = "#!/bin/sh\necho it ran > /run/from-user-data\n"
 
 
@@ -70,6 +75,31 @@ class Guest:
                 console = self.console()
                 raise AssertionError(f"no SSH to {self.address} within {seconds} s: {done.stderr}\nconsole:\n{console[-3000:]}")
             time.sleep(0.2)
+
+    def ask(self, command: str, *, seconds: float = 30) -> tuple[int, str]:
+        """Run a command by the guest's agent (its image has `hw_qemu_guest_agent`), whatever its network is like; answer its
+        status and what it printed."""
+        give_up = time.monotonic() + seconds
+        connection = libvirt.open(self.world.cloud.hypervisor(self.node))
+        try:
+            domain = connection.lookupByUUIDString(self.id)
+
+            def agent(word: str, **arguments: object) -> dict:
+                return json.loads(libvirt_qemu.qemuAgentCommand(domain, json.dumps({"execute": word, "arguments": arguments}), 10, 0))["return"]
+            while True:
+                try:
+                    pid = agent("guest-exec", path="/bin/sh", arg=["-c", f"exec 2>&1; {command}"], **{"capture-output": True})["pid"]
+                    break
+                except libvirt.libvirtError:
+                    if time.monotonic() > give_up:
+                        raise AssertionError(f"the agent of the guest does not answer; console:\n{self.console()[-3000:]}") from None
+                    time.sleep(0.3)
+            while not (status := agent("guest-exec-status", pid=pid))["exited"]:
+                assert time.monotonic() < give_up, f"not done within {seconds:g} s in the guest: {command}"
+                time.sleep(0.03)
+            return status.get("exitcode", -1), base64.b64decode(status.get("out-data", "")).decode(errors="replace").strip()
+        finally:
+            connection.close()
 
     def console(self) -> str:
         return self.world.cloud.admin.compute.get_server_console_output(self.id)["output"]
