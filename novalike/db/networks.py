@@ -33,7 +33,7 @@ _SUBNETS_OF = sa.select(_SUBNETS).where(
 def insert(session: Session, network: Network, now: datetime) -> None:
     """Store a new network."""
     values = {name: getattr(network, name) for name in _NETWORK_COLUMNS} | {"created_at": now, "updated_at": now}
-    session.add(NetworkRow(**_flags(values, _FLAGS) | {"tags": list(network.tags)}))
+    session.add(NetworkRow(**_flags(values, _FLAGS) | {"tags": list(network.tags), "zone_hints": list(network.zone_hints)}))
     session.flush()
 
 
@@ -166,7 +166,7 @@ def _networks(session: Session, rows: list[sa.Row[Any]]) -> list[Network]:
     for row in rows:
         values = {name: getattr(row, name) for name in _NETWORK_COLUMNS}
         values |= {name: bool(values[name]) for name in _FLAGS}
-        values["tags"] = tuple(row.tags)
+        values |= {"tags": tuple(row.tags), "zone_hints": tuple(row.zone_hints)}
         answer.append(Network(**values, subnet_ids=tuple(subnet_ids[row.id])))
     return answer
 

@@ -143,15 +143,14 @@ def _routers(session: Session, rows: list[sa.Row[Any]]) -> list[Router]:
     for row in rows:
         values = {name: getattr(row, name) for name in _COLUMNS}
         values |= {name: bool(values[name]) for name in _FLAGS}
-        values |= {"tags": tuple(row.tags), "routes": tuple((to, via) for to, via in row.routes)}
+        values |= {"tags": tuple(row.tags), "zone_hints": tuple(row.zone_hints), "routes": tuple((to, via) for to, via in row.routes)}
         answer.append(Router(**values, gateway_ips=tuple(fixed[row.id])))
     return answer
 
 
 def _values(values: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = {name: int(values[name]) for name in _FLAGS if name in values}
-    if "tags" in values:
-        changed["tags"] = list(values["tags"])
+    changed |= {name: list(values[name]) for name in ("tags", "zone_hints") if name in values}
     if "routes" in values:
         changed["routes"] = [list(route) for route in values["routes"]]
     return {**values, **changed}

@@ -84,6 +84,10 @@ class AgentNotFound(exception.NotFound):
     """There is no such agent."""
 
 
+class AvailabilityZoneNotFound(exception.NotFound):
+    """There is no such availability zone."""
+
+
 class ExtensionNotFound(exception.NotFound):
     """There is no such extension."""
 
@@ -275,3 +279,7 @@ class RevisionNumberConstraintFailed(exception.NovalikeError):
     """The thing has another revision than the request expects."""
 
     code = 412
+
+
+class InvalidQuotaValue(exception.Conflict):
+    """A project has more already than the limit lets it have."""

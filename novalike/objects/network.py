@@ -25,6 +25,7 @@ class Network:
     physical_network: str = ""
     segment: int | None = None
     dns_domain: str = ""
+    zone_hints: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     subnet_ids: tuple[str, ...] = ()
     revision_number: int = 1

@@ -23,6 +23,7 @@ class Router:
     enable_snat: bool = True
     gateway_ips: tuple[tuple[str, str], ...] = ()     # (subnet id, address)
     routes: tuple[tuple[str, str], ...] = ()          # (destination, next hop)
+    zone_hints: tuple[str, ...] = ()
     host: str = ""
     tags: tuple[str, ...] = ()
     revision_number: int = 1

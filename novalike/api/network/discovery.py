@@ -38,6 +38,7 @@ EXTENSIONS = {
     "port-security": ("Port Security", "Switches the check of source addresses of a port."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),
     "provider": ("Provider Network", "How a network is made: flat, vlan or vxlan."),
+    "quota-check-limit": ("Quota engine limit check", "New limits are compared with what is used, if so asked."),
     "quotas": ("Quota management support", "Limits per project."),
     "quota_details": ("Quota details management support", "Limits with what is used of them."),
     "revision-if-match": ("If-Match constraints based on revision_number", "Changes which hold for one revision only."),

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from novalike.api.http.application import Request, Route
-from novalike.api.http.schema import Field, Object
+from novalike.api.network.attributes import FLAG, Attribute, flag
+from novalike.api.network.wording import Body
+from novalike.network import errors
 from novalike.network.local.service import LocalNetworks
 from novalike.network.local.store import RESOURCES
 
 _LIMIT = {"type": ["integer", "string"], "pattern": r"^-?[0-9]{1,9}$", "minimum": -1, "maximum": 2147483647}
-_UPDATE = Object({"quota": Field(Object({name: Field(_LIMIT) for name in RESOURCES}), required=True)})
+_CHECKS = ("check_limit", "force")
+_UPDATE = Body("quota", None, (
+    *(Attribute(name=name, schema=_LIMIT, update=True) for name in RESOURCES), *(Attribute(name=name, schema=FLAG, update=True) for name in _CHECKS),
+), "update")
 
 
 class Quotas:
@@ -53,9 +58,16 @@ class Quotas:
         return {"quota": {name: {"limit": limits[name], "used": usage[name], "reserved": 0} for name in limits}}
 
     def update(self, request: Request) -> dict[str, Any]:
-        """Set limits of a project."""
+        """Set limits of a project; with `check_limit` (and without `force`) none below what it has."""
         project_id = _project(request, "update_quota")
-        self._quotas.set(project_id, {name: max(-1, int(limit)) for name, limit in request.body_value["quota"].items()})
+        given = request.body_value["quota"]
+        limits = {name: max(-1, int(limit)) for name, limit in given.items() if name not in _CHECKS}
+        if flag(given.get("check_limit")) and not flag(given.get("force")):
+            used = self._quotas.usage(project_id)
+            over = [f"{name} (used: {used[name]})" for name, limit in limits.items() if 0 <= limit < used[name]]
+            if over:
+                raise errors.InvalidQuotaValue(f"The project uses more than the new limit of: {', '.join(over)}.")
+        self._quotas.set(project_id, limits)
         return {"quota": self._quotas.limits(project_id)}
 
     def delete(self, request: Request) -> None:

@@ -79,6 +79,20 @@ def _read_options(value: list[dict[str, Any]] | None) -> tuple[tuple[str, str | 
     return tuple((option["opt_name"], option.get("opt_value"), int(option.get("ip_version", 4))) for option in value or ())
 
 
+def _read_hints(value: list[str] | None) -> tuple[str, ...]:
+    for zone in value or ():
+        if zone != ZONE:
+            raise errors.AvailabilityZoneNotFound(f"AvailabilityZone {zone[:255]} could not be found.")
+    return tuple(value or ())
+
+
+ZONES = (
+    Attribute(
+        name="availability_zone_hints", schema={"type": ["array", "null"], "maxItems": 10, "items": NAME}, field="zone_hints", create=True, column=None,
+        read=_read_hints, show=list,
+    ),
+    Attribute(name="availability_zones", computed=True),
+)
 NETWORK = (
     *IDENTITY,
     Attribute(name="admin_state_up", schema=FLAG, create=True, update=True),
@@ -98,8 +112,7 @@ NETWORK = (
     Attribute(name="status", constant="ACTIVE"),
     Attribute(name="ipv4_address_scope", constant=None),
     Attribute(name="ipv6_address_scope", constant=None),
-    Attribute(name="availability_zone_hints", computed=True),
-    Attribute(name="availability_zones", computed=True),
+    *ZONES,
     *TIMES,
 )
 
@@ -159,7 +172,7 @@ PORT = (
 
 
 def _network_extra(request: Request, found: list[Network]) -> list[dict[str, Any]]:
-    return [{"availability_zone_hints": [], "availability_zones": [ZONE]} for _ in found]
+    return [{"availability_zones": [ZONE]} for _ in found]
 
 
 def _port_extra(request: Request, port: Port, domain: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from novalike.api.http.application import Request, Route
 from novalike.api.http.schema import Field, Object
 from novalike.api.network.attributes import FLAG, ID, IDENTITY, TIMES, Attribute
 from novalike.api.network.collection import Collection
-from novalike.api.network.resources import ZONE
+from novalike.api.network.resources import ZONE, ZONES
 from novalike.db.network_listing import Listing
 from novalike.network.local.addresses import WantedAddress
 from novalike.network.local.router_interfaces import Interface
@@ -62,8 +62,7 @@ ROUTER = (
     Attribute(name="external_gateway_info", schema=_GATEWAY, field="gateway", create=True, update=True, read=_read_gateway, column=None, shown=False),
     Attribute(name="routes", schema=_ROUTES, update=True, read=_read_routes, show=_show_routes, column=None),
     Attribute(name="status", constant="ACTIVE"),
-    Attribute(name="availability_zone_hints", computed=True),
-    Attribute(name="availability_zones", computed=True),
+    *ZONES,
     *TIMES,
 )
 
@@ -93,7 +92,7 @@ def _gateway(router: Router) -> dict[str, Any]:
         "external_fixed_ips": [{"subnet_id": subnet_id, "ip_address": address} for subnet_id, address in router.gateway_ips],
     }
     return {
-        "external_gateway_info": gateway, "availability_zone_hints": [], "availability_zones": [ZONE] if router.host else [],
+        "external_gateway_info": gateway, "availability_zones": [ZONE] if router.host else [],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from novalike.api.http.application import Request, Route
@@ -54,7 +55,7 @@ class Availability:
             Route(method="GET", path=f"{path}/{{id}}", handler=self.show, rule="get_network_ip_availability", query=Query({"fields": Parameter(ANY_TEXT)})),
         ]
 
-    def index(self, request: Request) -> dict[str, Any]:
+    def index(self, request: Request) -> bytes:
         """List networks with their addresses."""
         filters: dict[str, tuple[Any, ...]] = {}
         for name, values in request.params_given.items():
@@ -62,16 +63,21 @@ class Availability:
                 filters[self._FILTERS[name]] = tuple(filter_value(None, value) for value in values)
         versions = set(request.params_given.get("ip_version", ()))
         found = self._local.availability.of(Listing(filters=filters, limit=MAX_LIMIT))
-        return {"network_ip_availabilities": [
+        return _large({"network_ip_availabilities": [
             _chosen(request, _availability(network, [u for u in usage if not versions or str(u.subnet.ip_version) in versions]))
             for network, usage in found
-        ]}
+        ]})
 
-    def show(self, request: Request) -> dict[str, Any]:
+    def show(self, request: Request) -> bytes:
         """Show one network's."""
         network = self._local.networks.get(request.context, request.path_args["id"])
         _, usage = self._local.availability.of(Listing(filters={"id": (network.id,)}))[0]
-        return {"network_ip_availability": _chosen(request, _availability(network, usage))}
+        return _large({"network_ip_availability": _chosen(request, _availability(network, usage))})
+
+
+def _large(answer: dict[str, Any]) -> bytes:
+    """Answer JSON with numbers of any size: two subnets of IPv6 have more addresses than 64 bits count."""
+    return json.dumps(answer).encode()
 
 
 def _chosen(request: Request, view: dict[str, Any]) -> dict[str, Any]:

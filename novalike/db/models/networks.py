@@ -32,6 +32,7 @@ class NetworkRow(GlobalBase):
     physical_network: Mapped[Word] = mapped_column(default="")
     segment: Mapped[int | None]
     dns_domain: Mapped[Name] = mapped_column(default="")
+    zone_hints: Mapped[Json] = mapped_column(default=list)
     tags: Mapped[Json]
     revision_number: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Time]

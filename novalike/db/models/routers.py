@@ -23,6 +23,7 @@ class RouterRow(GlobalBase):
     network_id: Mapped[str | None] = mapped_column(String(36), ForeignKey("networks.id"))
     enable_snat: Mapped[int] = mapped_column(default=1)
     routes: Mapped[Json]                         # [[destination, next hop], ...]
+    zone_hints: Mapped[Json] = mapped_column(default=list)
     host: Mapped[Name] = mapped_column(default="")
     tags: Mapped[Json]
     revision_number: Mapped[int] = mapped_column(default=1)

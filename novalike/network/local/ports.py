@@ -81,6 +81,8 @@ class Ports:
         session = change.session
         port = visible_port(session, ctxt, port_id, lock=True)
         network = networks.get(session, port.network_id)
+        if port.device_owner in _OURS and _keeps(changes.get("fixed_ips"), port.fixed_ips):
+            del changes["fixed_ips"]
         if port.device_owner in _OURS and any(name in changes and changes[name] != getattr(port, name) for name in _PARTS):
             raise errors.ServicePortInUse(f"Port {port_id} cannot be changed like this via the port API: has device owner {port.device_owner}.")
         _authorize(ctxt, network, {k: v for k, v in changes.items() if k in ("fixed_ips", *_ADMINS) or v != getattr(port, k)})
@@ -205,6 +207,17 @@ def _options(present: Sequence[tuple[str, str, int]], given: Sequence[tuple[str,
 def _limit(wanted: Sequence[WantedAddress] | None) -> None:
     if wanted is not None and len(wanted) > MAX_FIXED_IPS:
         raise errors.InvalidInput("Exceeded maximum amount of fixed ips per port.")
+
+
+def _keeps(wanted: Sequence[WantedAddress] | None, present: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether a port which is to have certain addresses has them, and no others."""
+    left = list(present)
+    for want in wanted or ():
+        fits = next((one for one in left if want.subnet_id in (None, one[0]) and want.address in (None, one[1])), None)
+        if fits is None:
+            return False
+        left.remove(fits)
+    return wanted is not None and not left
 
 
 def _check_security(enabled: bool, group_ids: Sequence[str], pairs: Sequence[object]) -> None:

@@ -174,3 +174,38 @@ def test_rules_are_refused_in_neutrons_words(member, rule, kind, message) -> Non
     group = member.get("/security-groups").json["security_groups"][0]["id"]
     answer = member.post("/security-group-rules", {"security_group_rule": {"security_group_id": group, "direction": "ingress", **rule}})
     assert said(answer) == (400, kind, message)
+
+
+def test_zone_hints(member) -> None:
+    for one in ("network", "router"):
+        made = member.make(one, name="z", availability_zone_hints=["nova"])
+        assert member.get(f"/{one}s/{made['id']}").json[one]["availability_zone_hints"] == ["nova"]
+        assert said(member.post(f"/{one}s", {one: {"availability_zone_hints": ["x"]}}))[:2] == (404, "AvailabilityZoneNotFound")
+
+
+def test_limits_below_what_is_used(admin, member, network) -> None:
+    def put(**limits):
+        return admin.put(f"/quotas/{network['project_id']}", {"quota": limits})
+
+    assert said(put(network=0, check_limit=True))[:2] == (409, "InvalidQuotaValue")
+    assert put(network=1, subnet="7", check_limit=True).json["quota"]["subnet"] == 7
+    assert put(network=0, check_limit=True, force=True).status == 200
+    assert put(network=0).json["quota"]["network"] == 0
+    assert said(put(nonsense=0))[2] == "Unrecognized attribute(s) 'nonsense'"
+
+
+def test_more_addresses_than_64_bits_count(admin, member, network) -> None:
+    for number in (1, 2):
+        member.make("subnet", network_id=network["id"], ip_version=6, cidr=f"fd0{number}::/64")
+    shown = admin.get(f"/network-ip-availabilities/{network['id']}").json["network_ip_availability"]
+    assert shown["total_ips"] > 2**64
+    assert admin.get("/network-ip-availabilities").status == 200
+
+
+def test_a_routers_port_may_be_told_what_it_has(member, network, subnet) -> None:
+    router = member.make("router", name="r")
+    port = member.put(f"/routers/{router['id']}/add_router_interface", {"subnet_id": subnet["id"]}).json["port_id"]
+    same = member.put(f"/ports/{port}", {"port": {"fixed_ips": [{"subnet_id": subnet["id"]}]}})
+    assert same.json["port"]["fixed_ips"] == [{"subnet_id": subnet["id"], "ip_address": "10.0.0.1"}]
+    other = member.put(f"/ports/{port}", {"port": {"fixed_ips": [{"ip_address": "10.0.0.9"}]}})
+    assert said(other)[:2] == (409, "ServicePortInUse")
