@@ -276,6 +276,9 @@ class NeutronClient(NeutronPorts, NeutronGroups, NeutronAddresses):
         family = _FAMILIES.get(status)
         if family is None:
             raise Unavailable("The network service failed.", details=details)
+        if kind == "PolicyNotAuthorized":
+            # Our account may do everything that we ask for. A Neutron which just starts says so before it has read its rules.
+            raise Unavailable("The network service does not let novalike's account do this.", details=details)
         raise family(message or "The network service refused the request.", details=details)
 
 

@@ -118,6 +118,11 @@ def test_a_failing_neutron_is_unavailable() -> None:
         NeutronClient(lambda *_: (500, None)).info(caller(), "x")
 
 
+def test_a_neutron_which_refuses_our_account_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="does not let novalike's account"):
+        NeutronClient(lambda *_: (403, {"NeutronError": {"type": "PolicyNotAuthorized", "message": "disallowed by policy"}})).info(caller(), "x")
+
+
 def test_one_more_port_leaves_the_others_alone(neutron, client) -> None:
     first, second = neutron.network(name="first"), neutron.network(name="second", cidr="10.1.0.0/24")
     brought = neutron.local.ports.create(ALICE, [{"network_id": second.id}])[0]
