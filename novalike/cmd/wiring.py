@@ -213,8 +213,8 @@ class Wiring:
 
     def conductor(self) -> service.Part:
         """Answer the conductor of this process's cell."""
-        from novalike.conductor.engine import World
         from novalike.conductor.manager import ConductorManager, owner_name
+        from novalike.conductor.world import World
         from novalike.db import keys
         from novalike.rpc.scheduler import Scheduler
         from novalike.vault import Vault

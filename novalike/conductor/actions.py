@@ -7,7 +7,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from novalike.conductor import notices
-from novalike.conductor.engine import World
+from novalike.conductor.world import World
 from novalike.context import RequestContext, service_context
 from novalike.db import block_devices, instance_actions, instances, mappings
 from novalike.db.engine import Database

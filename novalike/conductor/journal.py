@@ -20,7 +20,7 @@ from novalike.objects.notification import Failure, Sight
 from novalike.objects.tasks import Outcome
 
 if TYPE_CHECKING:
-    from novalike.conductor.engine import Job, Step
+    from novalike.conductor.steps import Job, Step
 
 #: Events before which those who count usage hear that the server exists as it is.
 COUNTED = frozenset({"rebuild", "resize_prep"})

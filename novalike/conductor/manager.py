@@ -9,7 +9,7 @@ from typing import Any
 
 from novalike.conductor.actions import Actions
 from novalike.conductor.desired_state import DesiredStateEndpoint
-from novalike.conductor.engine import Engine, World
+from novalike.conductor.engine import Engine
 from novalike.conductor.reclaim import Reclaim
 from novalike.conductor.reconcilers import Reconcilers
 from novalike.conductor.reports import HostReportsEndpoint
@@ -34,6 +34,7 @@ from novalike.conductor.tasks.snapshot import BackupTask, SnapshotTask
 from novalike.conductor.tasks.swap_volume import SwapVolumeTask
 from novalike.conductor.tasks.unshelve import UnshelveHereTask, UnshelveTask
 from novalike.conductor.usage_audit import UsageAudits
+from novalike.conductor.world import World
 from novalike.context import RequestContext
 from novalike.db import debts, tasks
 from novalike.db.engine import Database

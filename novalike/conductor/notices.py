@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import World
+from novalike.conductor.world import World
 from novalike.db import instance_actions, sights
 from novalike.db.engine import Database
 from novalike.db.instance_actions import Ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from novalike.conductor.engine import World
+from novalike.conductor.world import World
 from novalike.context import RequestContext
 from novalike.db import deletions, mappings, soft_deletes
 from novalike.exception import NotFound

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import World
+from novalike.conductor.world import World
 from novalike.db import console_tokens, idempotency, instances, mappings, repairs
 
 LOG = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ import threading
 from sqlalchemy.orm import Session
 
 from novalike.conductor.actions import Actions
-from novalike.conductor.engine import RESEND, World
+from novalike.conductor.engine import RESEND
 from novalike.conductor.tasks.orders import debt_order
+from novalike.conductor.world import World
 from novalike.context import RequestContext, service_context
 from novalike.db import block_devices, debts, hosts, instance_actions, instances, tasks
 from novalike.db.engine import Database

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from novalike.conductor import notices
 from novalike.conductor.actions import send
-from novalike.conductor.engine import World
+from novalike.conductor.world import World
 from novalike.context import service_context
 from novalike.db import block_devices, instance_actions, rescues
 from novalike.db.engine import Database

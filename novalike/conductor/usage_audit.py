@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from novalike.conductor.engine import World
 from novalike.conductor.tasks.common import COMPUTE
+from novalike.conductor.world import World
 from novalike.db import hosts, sights, usage_audits
 from novalike.db.engine import Database
 from novalike.notifications import periods

@@ -23,9 +23,10 @@ from novalike import conf as conf_module
 from novalike.clock import Clock
 from novalike.compute.manager import ComputeManager
 from novalike.conductor.actions import Actions
-from novalike.conductor.engine import Engine, World
+from novalike.conductor.engine import Engine
 from novalike.conductor.manager import KINDS, owner_name
 from novalike.conductor.reports import HostReportsEndpoint
+from novalike.conductor.world import World
 from novalike.context import RequestContext, service_context
 from novalike.db import acceptance, action_log, block_devices, debts, deletions, instance_actions, instances, tasks
 from novalike.db.cells import Cells

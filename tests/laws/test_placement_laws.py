@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from novalike.clock import Clock
-from novalike.conductor.engine import Engine, World
+from novalike.conductor.engine import Engine
 from novalike.conductor.manager import KINDS, owner_name
+from novalike.conductor.world import World
 from novalike.db import audit, quotas, server_groups, server_migrations, tasks
 from novalike.db.cells import Cells
 from novalike.db.engine import Database

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from novalike.conductor.engine import Again, Engine, Step, TaskKind
+from novalike.conductor.engine import Engine
 from novalike.conductor.manager import KINDS
 from novalike.conductor.reclaim import Reclaim
+from novalike.conductor.steps import Again, Step, TaskKind
 from novalike.conductor.tasks import common
 from novalike.db import acceptance, instances, soft_deletes
 from novalike.db.engine import Database

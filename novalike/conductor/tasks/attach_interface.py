@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, TaskKind, changed
+from novalike.conductor.steps import Done, Job, Step, TaskKind, changed
 from novalike.conductor.tasks import plugging
 from novalike.db import devices
 from novalike.exception import NovalikeError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Job, TaskKind, Wait, changed
+from novalike.conductor.steps import Job, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
 from novalike.objects.instance import Instance

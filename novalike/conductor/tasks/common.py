@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, Wait
+from novalike.conductor.steps import Again, Done, Job, Resend, Retry, Step, Wait
 from novalike.db import action_log, hosts, instances
 from novalike.db.models.instances import InstanceRow
 from novalike.exception import NotFound, NovalikeError

@@ -10,7 +10,7 @@ import logging
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Again, Done, Job, Resend, Step, TaskKind, Wait, changed
+from novalike.conductor.steps import Again, Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks.imaging import drop_image
 from novalike.conductor.tasks.orders import destroy_order
 from novalike.db import action_log, debts, deletions, hosts, mappings

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, Wait, changed
+from novalike.conductor.steps import Again, Done, Job, Resend, Retry, Step, Wait, changed
 from novalike.conductor.tasks.common import HostStep
 from novalike.db import instances
 from novalike.exception import Conflict, NotFound, NovalikeError, Unavailable

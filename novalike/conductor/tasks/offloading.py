@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Again, Done, Job, Resend, Step, Wait, changed
+from novalike.conductor.steps import Again, Done, Job, Resend, Step, Wait, changed
 from novalike.conductor.tasks.common import PATIENCE, is_down
 from novalike.conductor.tasks.orders import destroy_order
 from novalike.db import claims, debts, shelving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from novalike.conductor.engine import Job
+from novalike.conductor.steps import Job
 from novalike.db import block_devices, hosts
 from novalike.exception import NovalikeError
 from novalike.objects.block_device import BlockDevice

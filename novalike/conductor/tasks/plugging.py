@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Wait, changed
+from novalike.conductor.steps import Done, Job, Wait, changed
 from novalike.conductor.tasks.common import HostStep
 from novalike.db import action_log, instances
 from novalike.db.models.instances import InstanceRow

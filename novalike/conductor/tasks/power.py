@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from novalike.conductor.engine import Job
+from novalike.conductor.steps import Job
 from novalike.conductor.tasks.orders import disks
 from novalike.objects.states import ACTIONS
 from novalike.objects.tasks import ActionOrder, Fence

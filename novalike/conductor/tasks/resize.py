@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Retry, Step, TaskKind, Wait, changed, without
+from novalike.conductor.steps import Done, Job, Retry, Step, TaskKind, Wait, changed, without
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import destroy_order, disks

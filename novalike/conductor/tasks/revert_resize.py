@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Resend, Step, TaskKind, Wait, changed
+from novalike.conductor.steps import Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.await_ports import AwaitPorts
 from novalike.conductor.tasks.common import HostStep

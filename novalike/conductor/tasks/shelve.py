@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Resend, Step, TaskKind, Wait, changed
+from novalike.conductor.steps import Done, Job, Resend, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import common, offloading
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.imaging import Copy, Discard, Upload

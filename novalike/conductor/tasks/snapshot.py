@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Done, Job, Step, TaskKind
+from novalike.conductor.steps import Done, Job, Step, TaskKind
 from novalike.conductor.tasks import common
 from novalike.conductor.tasks.imaging import Copy, Discard, Upload, drop_image
 from novalike.exception import Unavailable

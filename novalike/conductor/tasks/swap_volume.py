@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from novalike.conductor.engine import Again, Done, Job, Resend, Retry, Step, TaskKind, Wait, changed
+from novalike.conductor.steps import Again, Done, Job, Resend, Retry, Step, TaskKind, Wait, changed
 from novalike.conductor.tasks import plugging
 from novalike.conductor.tasks.common import HostStep
 from novalike.conductor.tasks.orders import connector

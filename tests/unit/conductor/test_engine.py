@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from novalike.clock import ManualClock
-from novalike.conductor.engine import Again, Done, Engine, Resend, Retry, Step, TaskKind, Wait, World
+from novalike.conductor.engine import Engine
+from novalike.conductor.steps import Again, Done, Resend, Retry, Step, TaskKind, Wait
+from novalike.conductor.world import World
 from novalike.db import instances, tasks
 from novalike.db.cells import Cells
 from novalike.db.models.instances import InstanceRow
