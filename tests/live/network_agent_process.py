@@ -1,4 +1,7 @@
-"""The agent of test_network_agent.py: the real manager, with a conductor which reads a file. SIGUSR1 makes it look."""
+"""The agent of test_network_agent.py: the real manager, with a conductor which reads a file. SIGUSR1 makes it look.
+
+The setting `commands` is not the agent's: after so many of them (ip, nft, dnsmasq) it kills itself, as kill -9 would.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ concurrency.setup()
 
 import json  # noqa: E402
 import logging  # noqa: E402
+import os  # noqa: E402
 import signal  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -41,6 +46,20 @@ conf = cfg.ConfigOpts()
 for section in (network, neutron, service):
     conf.register_opts(section.OPTIONS, group=section.GROUP)
 conf([], default_config_files=[])
+commands, run = settings.pop("commands", 0), subprocess.run
+
+
+def counted(*arguments, **keywords):
+    global commands
+    try:
+        return run(*arguments, **keywords)
+    finally:
+        commands -= 1
+        if commands == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+subprocess.run = counted
 conf.set_override("service_down_time", settings.pop("service_down_time", 60))
 for name, value in settings.items():
     conf.set_override(name, value, group="network")
