@@ -39,12 +39,17 @@ def build(cloud: SimulatedCloud) -> str:
 
 
 def unshelve(cloud: SimulatedCloud) -> str:
+    uuid = begin_unshelve(cloud)
+    cloud.settle()
+    return uuid
+
+
+def begin_unshelve(cloud: SimulatedCloud) -> str:
     with stories.peace(cloud):
         uuid = booted(with_agent(cloud))
         ask(cloud, uuid)
         cloud.settle()
     ask_back(cloud, uuid)
-    cloud.settle()
     return uuid
 
 
@@ -84,8 +89,9 @@ def test_a_host_may_die_at_any_point(tmp_path):
     stories.host_may_die(tmp_path, BUILD)
 
 
-def test_a_delete_wins_while_ports_are_waited_for(tmp_path):
-    stories.deleted_at_any_time(tmp_path, lambda cloud: with_agent(cloud).create(ports=2))
+@pytest.mark.parametrize("begin", [lambda cloud: with_agent(cloud).create(ports=2), begin_unshelve], ids=["build", "unshelve"])
+def test_a_delete_wins_while_ports_are_waited_for(tmp_path, begin):
+    stories.deleted_at_any_time(tmp_path, begin)
 
 
 def never(trouble: Callable[[SimulatedCloud], None]) -> Callable[[SimulatedCloud], str]:
