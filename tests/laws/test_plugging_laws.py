@@ -54,13 +54,17 @@ def begin_unshelve(cloud: SimulatedCloud) -> str:
 
 
 def revert_a_resize(cloud: SimulatedCloud) -> str:
+    uuid = begin_revert(cloud)
+    cloud.settle()
+    return uuid
+
+
+def begin_revert(cloud: SimulatedCloud) -> str:
     with stories.peace(cloud):
         uuid = booted(with_agent(cloud))
         move(cloud, uuid)
         cloud.settle()
-    if cloud.server(uuid).vm_state == VmState.RESIZED:
-        revert(cloud, uuid)
-        cloud.settle()
+    revert(cloud, uuid)
     return uuid
 
 
@@ -117,6 +121,21 @@ def test_a_server_whose_ports_are_never_plugged_fails_and_leaves_nothing(tmp_pat
     play = never(trouble)
     story = Story("never plugged", play, {"error"}, more=refused, options={"vif_plugging_timeout": 30})
     stories.conductor_may_die(tmp_path, story, stride=6)
+
+
+@pytest.mark.parametrize(("begin", "end"), [(begin_unshelve, VmState.SHELVED_OFFLOADED), (begin_revert, VmState.ERROR)])
+def test_what_becomes_of_a_server_which_was_there_before(tmp_path, begin, end):
+    """It is complete in its image as before; or back where it came from, from where there is no other way."""
+    def play(cloud: SimulatedCloud) -> str:
+        uuid = begin(cloud)
+        cloud.ports.idle = True
+        cloud.settle()
+        return uuid
+
+    def refused(cloud: SimulatedCloud, uuid: str) -> None:
+        assert cloud.server(uuid).fault.message == "Virtual Interface creation failed"
+    story = Story("never plugged", play, {end}, more=refused, options={"vif_plugging_timeout": 30})
+    stories.run(tmp_path / "one", story, stories.nothing)
 
 
 def test_where_it_is_not_fatal_the_server_goes_on(tmp_path):
