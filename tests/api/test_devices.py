@@ -85,7 +85,7 @@ def test_nothing_named_is_the_projects_network(cloud, networks, server):
     answer = cloud.member.at("2.49").post(f"/servers/{server}/os-interface", {"interfaceAttachment": {"tag": "t"}})
     assert answer.json["interfaceAttachment"]["net_id"] == NETWORK
     networks.several = True
-    answer = cloud.member.post(f"/servers/{server}/os-interface", {"interfaceAttachment": {}})
+    answer = cloud.member.post(f"/servers/{server}/os-interface", {})
     assert (answer.status, answer.fault.split(",")[0]) == (400, "Multiple possible networks found")
 
 

@@ -36,7 +36,7 @@ class _Interfaces:
         return {"interfaceAttachment": views.interface(request, vif)}
 
     def create(self, request: Request) -> dict[str, Any]:
-        body = request.body_value["interfaceAttachment"]
+        body = request.body_value.get("interfaceAttachment", {})
         requested = _requested(body)
         vif = devices.attach_interface(self._services, request.context, self._instance(request), requested)
         return {"interfaceAttachment": views.interface(request, vif)}

@@ -43,7 +43,7 @@ class _Flavors:
                 session, project_id=request.context.project_id,
                 is_public=_public_filter(request.param("is_public")) if is_admin else True, include_disabled=is_admin,
                 min_ram=_minimum(request, "minRam"), min_disk=_minimum(request, "minDisk"),
-                name=request.param("name"), sort_key=request.param("sort_key") or "flavorid", descending=_descending(request),
+                name=request.param("name"), sort_key=_given(request, "sort_key", "flavorid"), descending=_descending(request),
                 limit=limit, marker=request.param("marker"),
             )
         answer: dict[str, Any] = {"flavors": [view(flavor) for flavor in found]}
@@ -129,8 +129,13 @@ def _minimum(request: Request, parameter: str) -> int:
     return int(text)
 
 
+def _given(request: Request, name: str, default: str) -> str:
+    value = request.param(name)
+    return default if value is None else value
+
+
 def _descending(request: Request) -> bool:
-    direction = request.param("sort_dir") or "asc"
+    direction = _given(request, "sort_dir", "asc")
     if direction not in {"asc", "desc"}:
         raise Invalid("Unknown sort direction, must be 'desc' or 'asc'")
     return direction == "desc"

@@ -26,8 +26,6 @@ class _Migrations:
     def index(self, request: Request) -> dict[str, Any]:
         limit = paging.limit(request, self._max_limit) if request.version >= _PAGED else None
         found = self._list(_filters(request), limit, request.param("marker"))
-        if request.version < _PAGED:
-            found.reverse()                      # before lists had pages they began with the oldest
         with_hosts = request.allowed(f"{_RULE}:index:host")
         answer: dict[str, Any] = {"migrations": [views.full(request, move, with_hosts=with_hosts) for move in found]}
         if limit is not None:

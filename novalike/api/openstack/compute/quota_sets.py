@@ -90,7 +90,7 @@ def _used(session: Session, project_id: str, user_id: str | None) -> dict[str, i
     return {
         "instances": usage.instances, "cores": usage.cores, "ram": usage.ram,
         "server_groups": quotas.count_server_groups(session, project_id, user_id),
-        "key_pairs": quotas.count_keypairs(session, user_id) if user_id else 0,
+        "key_pairs": 0,                          # Nova counts them by user, in no project
     }
 
 

@@ -9,6 +9,6 @@ _IPV4 = {"type": "string", "format": "ipv4"}
 
 ADD_FLOATING = wrapped("addFloatingIp", Object({"address": Field(_IPV4, required=True), "fixed_address": Field(_IPV4)}))
 REMOVE_FLOATING = wrapped("removeFloatingIp", Object({"address": Field(_IPV4, required=True)}))
-ADD_FIXED = wrapped("addFixedIp", Object({"networkId": Field({"type": ["string", "integer"], "minLength": 1, "maxLength": 64}, required=True)}))
+ADD_FIXED = wrapped("addFixedIp", Object({"networkId": Field({"type": ["string", "integer"], "minLength": 1, "maxLength": 36}, required=True)}))
 REMOVE_FIXED = wrapped("removeFixedIp", Object({"address": Field(_ADDRESS, required=True)}))
 CREATE_FLOATING = Object({"pool": Field({"type": ["string", "null"], "maxLength": 255})}, extra=True)

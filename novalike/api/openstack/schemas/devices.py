@@ -15,14 +15,15 @@ _DEVICE: dict[str, Any] = {
 }
 _TEXT: dict[str, Any] = {"type": ["string", "null"], "maxLength": 255}
 
-ATTACH_INTERFACE = wrapped("interfaceAttachment", Object({
+#: An empty body asks for a port of the only network there is.
+ATTACH_INTERFACE = Object({"interfaceAttachment": Field(Object({
     "net_id": Field(UUID),
     "port_id": Field(UUID),
     "fixed_ips": Field({
         "type": "array", "minItems": 1, "maxItems": 1, "items": Object({"ip_address": Field(_ADDRESS, required=True)}),
     }),
     "tag": Field(TAG, since="2.49"),
-}))
+}))})
 
 ATTACH_VOLUME = wrapped("volumeAttachment", Object({
     "volumeId": Field(UUID, required=True),

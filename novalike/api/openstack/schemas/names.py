@@ -17,10 +17,10 @@ _UNPRINTABLE = r"\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u1680\u2000-\u2
 NAME: dict[str, Any] = {
     "type": "string", "minLength": 1, "maxLength": 255, "pattern": rf"^(?! )[^{_UNPRINTABLE}]+(?<! )$",
 }
-#: Printable characters and line breaks.
+#: Printable characters, in one line.
 DESCRIPTION: dict[str, Any] = {
     "type": ["string", "null"], "minLength": 0, "maxLength": 65535,
-    "pattern": rf"^(?:[\t\n\r]|[^{_UNPRINTABLE}])*$",
+    "pattern": rf"^[^{_UNPRINTABLE}]*$",
 }
 HOSTNAME: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9-._]*$"}
 UUID: dict[str, Any] = {"type": "string", "format": "uuid"}

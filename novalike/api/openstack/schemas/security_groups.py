@@ -13,7 +13,7 @@ GROUP = wrapped("security_group", Object({
     "name": Field(_NAME, required=True), "description": Field({"type": "string", "maxLength": 255}, required=True),
 }, extra=True))
 RULE = wrapped("security_group_rule", Object({
-    "parent_group_id": Field({"type": "string", "maxLength": 64}, required=True), "group_id": Field(_TEXT), "cidr": Field(_TEXT),
+    "parent_group_id": Field({"type": "string", "maxLength": 64}, required=True), "group_id": Field({**_TEXT, "minLength": 1}), "cidr": Field(_TEXT),
     "ip_protocol": Field(_TEXT), "from_port": Field(_NUMBER), "to_port": Field(_NUMBER),
 }, extra=True))
 LIST_QUERY = Query({"limit": Parameter(INTEGER), "offset": Parameter(INTEGER), "all_tenants": Parameter(TEXT)})

@@ -13,6 +13,7 @@ METADATA: dict[str, Any] = {
     "type": "object", "additionalProperties": False,
     "patternProperties": {METADATA_KEY: {"type": "string", "maxLength": 255}},
 }
+_DESCRIPTION: dict[str, Any] = {**DESCRIPTION, "maxLength": 255}
 TAG: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"}
 TAGS: dict[str, Any] = {"type": "array", "items": TAG, "maxItems": 50}
 _TEXT255: dict[str, Any] = {"type": "string", "maxLength": 255}
@@ -71,7 +72,7 @@ _HINTS = Object({
 
 _SERVER = Object({
     "name": Field(NAME, required=True),
-    "description": Field(DESCRIPTION, since="2.19"),
+    "description": Field(_DESCRIPTION, since="2.19"),
     "hostname": _HOSTNAME,
     "imageRef": Field({"type": "string", "maxLength": 1024}),
     "flavorRef": Field({"type": ["string", "integer"], "minLength": 1, "maxLength": 1024}, required=True),
@@ -94,7 +95,7 @@ _SERVER = Object({
     "max_count": Field(_COUNT),
     "return_reservation_id": Field(BOOLEAN),
     "security_groups": Field({"type": "array", "maxItems": 100, "items": Object(
-        {"name": Field({"type": "string", "minLength": 1, "maxLength": 255})}, extra=True,
+        {"name": Field(NAME)},
     )}),
     "user_data": Field({"type": "string", "format": "base64", "maxLength": 65535}),
     "tags": Field(TAGS, since="2.52"),
@@ -114,7 +115,7 @@ UPDATE = wrapped("server", Object({
     "OS-DCF:diskConfig": Field({"type": "string", "enum": ["AUTO", "MANUAL"]}),
     "accessIPv4": Field(_IPV4),
     "accessIPv6": Field(_IPV6),
-    "description": Field(DESCRIPTION, since="2.19"),
+    "description": Field(_DESCRIPTION, since="2.19"),
     "hostname": _HOSTNAME,
     "pinned_availability_zone": Field({"oneOf": [NAME, {"type": "null"}]}, since="2.104"),
 }))
@@ -130,7 +131,7 @@ REBUILD = wrapped("rebuild", Object({
     "accessIPv4": Field(_IPV4),
     "accessIPv6": Field(_IPV6),
     "personality": Field(_PERSONALITY, until="2.56"),
-    "description": Field(DESCRIPTION, since="2.19"),
+    "description": Field(_DESCRIPTION, since="2.19"),
     "key_name": Field({"oneOf": [NAME, _OR_NULL]}, since="2.54"),
     "user_data": Field({"oneOf": [{"type": "string", "format": "base64", "maxLength": 65535}, _OR_NULL]}, since="2.57"),
     "trusted_image_certificates": Field({

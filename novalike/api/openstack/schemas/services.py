@@ -7,9 +7,9 @@ from typing import Any
 from novalike.api.http.query import TEXT, Parameter, Query
 from novalike.api.http.schema import Field, Object
 from novalike.api.openstack import paging
-from novalike.api.openstack.schemas.names import BOOLEAN, HOSTNAME, NAME
+from novalike.api.openstack.schemas.names import BOOLEAN, HOSTNAME
 
-_REASON: dict[str, Any] = {**NAME}
+_REASON: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 255}
 _OLD = {"host": Field(HOSTNAME, required=True), "binary": Field({"type": "string", "minLength": 1, "maxLength": 255}, required=True)}
 
 #: Until 2.52: the word which says what to do is in the path.
