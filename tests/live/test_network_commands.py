@@ -1,10 +1,11 @@
-"""The stock client's network commands against the embedded cloud, with wrong words among them."""
+"""The stock client's network commands and openstacksdk's network proxy against the embedded cloud, with wrong words among them."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+from openstack.exceptions import HttpException
 
 from tests.live.clouds import SDK_WARNS, Cloud
 from tests.live.shell import Failed, Shell
@@ -66,3 +67,52 @@ def test_a_network_from_nothing_to_nothing(run: Shell) -> None:
     run("router", "delete", "n-r")
     run("network", "delete", "n-in", "n-out")
     run("subnet", "pool", "delete", "n-pool")
+
+
+def test_what_the_network_proxy_is_refused(embedded: Cloud) -> None:
+    ours, theirs = embedded.admin.network, embedded.demo.network
+    network = ours.create_network(name="w")
+    subnet = ours.create_subnet(network_id=network.id, ip_version=4, cidr="10.44.0.0/24")
+    port, router, group = ours.create_port(network_id=network.id), ours.create_router(name="w"), ours.create_security_group(name="w")
+    taken = port.fixed_ips[0]["ip_address"]
+
+    def more(**values):
+        return ours.create_subnet(**{"network_id": network.id, "ip_version": 4, "cidr": "10.45.0.0/24"} | values)
+
+    def rule(**values):
+        return ours.create_security_group_rule(**{"security_group_id": group.id, "direction": "ingress"} | values)
+    for status, word, call in (                  # `word` is in what the user is told, who is to find by it what was wrong
+        (404, "nonsense", lambda: ours.get_network("nonsense")),
+        (400, "10.45.0.0/33", lambda: more(cidr="10.45.0.0/33")),
+        (400, "ip_version", lambda: more(ip_version=7)),
+        (400, "10.44.0.128/25", lambda: more(cidr="10.44.0.128/25")),
+        (400, "10.45.0.300", lambda: more(gateway_ip="10.45.0.300")),
+        (400, "10.45.0.9-10.45.0.2", lambda: more(allocation_pools=[{"start": "10.45.0.9", "end": "10.45.0.2"}])),
+        (400, "network_id", lambda: ours.create_port(network_id="nonsense")),
+        (400, "10.9.0.1", lambda: ours.create_port(network_id=network.id, fixed_ips=[{"ip_address": "10.9.0.1"}])),
+        (409, taken, lambda: ours.create_port(network_id=network.id, fixed_ips=[{"ip_address": taken}])),
+        (400, "zz", lambda: ours.create_port(network_id=network.id, mac_address="zz")),
+        (400, "security_groups", lambda: ours.update_port(port, security_group_ids=["nonsense"])),
+        (400, "external network", lambda: ours.create_ip(floating_network_id=network.id)),
+        (400, "subnet_id", lambda: ours.add_interface_to_router(router, subnet_id="nonsense")),
+        (404, subnet.id, lambda: ours.remove_interface_from_router(router, subnet_id=subnet.id)),
+        (400, "sideways", lambda: rule(direction="sideways")),
+        (400, "port_range_min", lambda: rule(protocol="tcp", port_range_min=90, port_range_max=80)),
+        (400, "70000", lambda: rule(protocol="tcp", port_range_min=1, port_range_max=70000)),
+        (400, "remote_ip_prefix", lambda: rule(remote_ip_prefix="10.0.0.0/24", remote_group_id=group.id)),
+        (400, "-5", lambda: ours.update_quota(embedded.admin.current_project_id, networks=-5)),
+        (400, "limit", lambda: list(ours.networks(limit="x"))),
+        (404, network.id, lambda: theirs.get_network(network.id)),
+        (404, port.id, lambda: theirs.delete_port(port.id, ignore_missing=False)),
+        (403, "provider", lambda: theirs.create_network(name="x", provider_network_type="vxlan")),
+        (409, "in use", lambda: ours.delete_network(network)),
+    ):
+        with pytest.raises(HttpException) as caught:
+            call()
+        assert (caught.value.status_code, word in str(caught.value)) == (status, True), caught.value
+    assert [found.id for found in ours.ports(network_id=network.id)] == [port.id], "what is refused leaves nothing"
+    assert [found.id for found in ours.subnets(network_id=network.id)] == [subnet.id]
+    ours.delete_port(port)
+    ours.delete_router(router)
+    ours.delete_security_group(group)
+    ours.delete_network(network)
