@@ -69,6 +69,34 @@ def test_a_network_from_nothing_to_nothing(run: Shell) -> None:
     run("subnet", "pool", "delete", "n-pool")
 
 
+def test_the_rarer_options(run: Shell) -> None:
+    made = shown(run, "network", "create", "o-net", "--availability-zone-hint", "nova", "--mtu", "1400", "--dns-domain", "example.org.")
+    assert (made["availability_zone_hints"], made["mtu"]) == (["nova"], 1400)
+    run("subnet", "create", "o-sub", "--network", "o-net", "--subnet-range", "10.41.0.0/24", "--gateway", "none", "--tag", "q")
+    for prefix in ("fd41", "fd42"):
+        run("subnet", "create", prefix, "--network", "o-net", "--subnet-range", f"{prefix}::/64", "--ip-version", "6")
+    assert shown(run, "ip", "availability", "show", "o-net")["total_ips"] > 2**64
+    port = shown(run, "port", "create", "o-p", "--network", "o-net", "--dns-name", "web", "--fixed-ip", "subnet=o-sub,ip-address=10.41.0.77")
+    assert port["dns_assignment"][0]["fqdn"] == "web.example.org."
+    assert [p["Name"] for p in shown(run, "port", "list", "--network", "o-net", "--fixed-ip", "ip-substring=0.77")] == ["o-p"]
+    assert shown(run, "port", "list", "--network", "o-net", "--mac-address", "fa:16:3e:00:00:00") == []
+    project = shown(run, "project", "create", "o-project", "--tag", "t")
+    run("quota", "set", project["id"], "--networks", "7")
+    assert {row["Resource"]: row["Limit"] for row in shown(run, "quota", "show", project["id"], "--network")}["networks"] == 7
+    agent = shown(run, "network", "agent", "list")[0]["ID"]
+    run("network", "agent", "set", agent, "--disable")
+    assert not shown(run, "network", "agent", "show", agent)["admin_state_up"]
+    run("network", "agent", "set", agent, "--enable")
+    run("project", "delete", "o-project")
+    run("port", "delete", "o-p")
+    run("network", "delete", "o-net")
+
+    assert "No Agent found" in refused(run, "network", "agent", "show", "nonsense")
+    assert "Unrecognized attribute(s) 'ha'" in refused(run, "router", "create", "x", "--ha")
+    for absent in ("address group", "address scope", "network qos policy", "network rbac", "network segment", "network trunk", "network flavor"):
+        assert "404" in refused(run, *absent.split(), "list"), absent
+
+
 def test_what_the_network_proxy_is_refused(embedded: Cloud) -> None:
     ours, theirs = embedded.admin.network, embedded.demo.network
     network = ours.create_network(name="w")
