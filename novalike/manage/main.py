@@ -14,11 +14,12 @@ from novalike.db import connections
 from novalike.exception import NovalikeError
 from novalike.manage import archive, cell, db, host, identity, network, placement, scheduler, task
 from novalike.manage.command import Command, Session
+from novalike.manage.import_nova import command as import_nova
 from novalike.manage.output import Output
 
 COMMANDS: tuple[Command, ...] = (
     *db.COMMANDS, *archive.COMMANDS, *cell.COMMANDS, *host.COMMANDS, *task.COMMANDS, *placement.COMMANDS, *scheduler.COMMANDS,
-    *identity.COMMANDS, *network.COMMANDS,
+    *identity.COMMANDS, *network.COMMANDS, *import_nova.COMMANDS,
 )
 GROUPS = {
     "db": "The databases' tables.", "cell": "Where instances live.", "host": "Hypervisors.", "task": "Durable tasks.",

@@ -6,7 +6,7 @@ a port anew whose profile changes, and a guest is using this one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from novalike.exception import Unavailable
@@ -36,8 +36,13 @@ def _ours(port: Mapping[str, Any]) -> list[str]:
     return [text for text in port.get("tags") or () if text.partition("=")[0] in OURS]
 
 
+#: How many ids go into one request: web servers refuse long addresses.
+_IDS = 50
+
+
 class Adoption:
-    """Lets Neutron remember of ports what a Nova knew of them. `send` is what neutron.connect answers."""
+    """Lets Neutron remember of ports what a Nova knew of them, and asks it for what that Nova did not store. `send` is what
+    neutron.connect answers."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -55,3 +60,14 @@ class Adoption:
             elif any(status >= 400 for status in statuses):
                 raise Unavailable(f"The network service refused to tag port {vif.port_id}.", details=f"status {max(statuses)}")
         return tuple(missing)
+
+    def group_names(self, ids: Collection[str]) -> dict[str, str]:
+        """Answer the names of security groups; those which do not exist are left out. Raises Unavailable."""
+        found: dict[str, str] = {}
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), _IDS):
+            status, answer = self._send("GET", "/security-groups", {"id": wanted[start:start + _IDS], "fields": ["id", "name"]}, None)
+            if status >= 400:
+                raise Unavailable("The network service refused to list security groups.", details=f"status {status}")
+            found |= {group["id"]: group["name"] for group in answer["security_groups"]}
+        return found
