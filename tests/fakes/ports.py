@@ -22,6 +22,7 @@ class Ports:
     def __init__(self, point: Callable[[str], None] = lambda name: None) -> None:
         self.ports: dict[tuple[str, int], Vif] = {}
         self.hosts: dict[str, str] = {}
+        self.flavors: dict[str, str] = {}        # whose limits ports have
         self._point = point
         self._made = 0
         self.full = False
@@ -61,6 +62,7 @@ class Ports:
         return self._as_it_is(self.ports[key])
 
     def _bind(self, instance: Instance, port_id: str, host: str) -> None:
+        self.flavors[port_id] = instance.flavor.name
         if self.hosts.get(port_id) != host:
             self._active.discard(port_id)
             self.hosts[port_id] = host
@@ -94,9 +96,10 @@ class Ports:
 
     def rebind(self, caller: Caller, instance: Instance, *, host: str) -> tuple[Vif, ...]:
         for key in sorted(self.ports):
-            if key[0] == instance.uuid and self.hosts[self.ports[key].port_id] != host:
+            port_id = self.ports[key].port_id
+            if key[0] == instance.uuid and (self.hosts[port_id], self.flavors[port_id]) != (host, instance.flavor.name):
                 self._point("before rebinding a port")
-                self._bind(instance, self.ports[key].port_id, host)
+                self._bind(instance, port_id, host)
                 self._point("after rebinding a port")
         return self.info(caller, instance.uuid)
 

@@ -148,6 +148,8 @@ def failed(cloud: SimulatedCloud, uuid: str) -> None:
 
 def wrote(cloud: SimulatedCloud, uuid: str) -> None:
     server = cloud.server(uuid)
+    ports = [port.port_id for port in cloud.ports.info(None, uuid)]
+    assert {cloud.ports.flavors[port] for port in ports} <= {server.flavor.name}, "ports have the limits of the server's flavor"
     assert WRITTEN in cloud.hosts[server.host].hypervisor.find(uuid).disks["disk"], "the disk lost what was written before"
 
 

@@ -56,7 +56,11 @@ class Speaker:
 def connected(namespace: str, address: str) -> socket.socket:
     made = namespaces._socket_inside(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     made.settimeout(5)
-    made.connect((address, PORT))
+    try:
+        made.connect((address, PORT))
+    except OSError:
+        made.close()
+        raise
     return made
 
 
@@ -209,6 +213,7 @@ def test_a_floating_address_moves_without_a_gap_and_its_old_connections_end(town
                 cut += 1
     assert cut <= 1, "all but the connection of that moment are answered by the one or the other"
     assert not echoes(old), "who had the address has it no more"
+    old.close()
     town.lead(town.one)
     town.lead(town.two, ("172.24.4.50", "10.7.0.5"))             # to another project's router: another MAC address
     until("the move to another router", lambda: says(town.outside, "172.24.4.50").startswith("two0"))
@@ -224,6 +229,7 @@ def test_routers_outlive_their_agent_and_come_back_when_lost(town: Town) -> None
     town.lab.start()
     until("the agent's look around", lambda: town.lab.log().count("worker revision") > looked, 60)
     assert echoes(connection), "a restart cuts nothing off"
+    connection.close()
     run("ip", "netns", "del", town.inside(town.one.router))
     run("ip", "netns", "del", town.lab.inside(town.one.network))
     lost = time.monotonic()                                      # nobody rings

@@ -147,4 +147,5 @@ def test_a_router_serves_guests_of_two_hosts_and_is_taken_over_when_its_agent_di
     until("the agent's look", lambda: "applied in" in region.labs[0].log().rpartition("removing what is left of router")[2], 30)
     assert ping(here, WORLD)
     assert echoes(connection)
+    connection.close()
     until("the old lease to go", lambda: not [name for name in region.labs[0].tables() if "lease" in name])
