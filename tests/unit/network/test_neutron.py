@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,3 +138,29 @@ def test_one_more_port_leaves_the_others_alone(neutron, client) -> None:
         client.free_port(caller(), one.uuid, port_id)
     assert [found.port_id for found in client.info(caller(), one.uuid)] == [vif.port_id]
     assert neutron.local.ports.get(ADMIN, brought.id).device_id == ""
+
+
+def test_a_port_which_its_user_disabled_is_not_waited_for(neutron, client) -> None:
+    one, network = server(), neutron.network()
+    first, second = client.allocate(caller(), one, (wanted(network), wanted(network)), host="h1")
+    answers = {first.port_id: {"status": "BUILD"}, second.port_id: {"status": "DOWN", "admin_state_up": False}}
+
+    def plugging(method: str, path: str, params: Any, body: Any) -> tuple[int, Any]:
+        status, answer = neutron(method, path, params, body)
+        for port in (answer or {}).get("ports", ()):
+            port.update(answers.get(port["id"], {}))
+        return status, answer
+    slow = NeutronClient(plugging)
+    assert slow.port_states(caller(), one.uuid) == {first.port_id: "BUILD", second.port_id: "ACTIVE"}
+    assert [(vif.status, vif.plugging) for vif in slow.info(caller(), one.uuid)] == [("BUILD", True), ("DOWN", False)]
+    assert not any(vif.plugging for vif in client.info(caller(), one.uuid)), "active as they were bound"
+
+
+def test_a_moved_port_says_the_zone_of_its_new_host(neutron, client) -> None:
+    one, network = server(), neutron.network()
+    (vif,) = client.allocate(caller(), one, (wanted(network),), host="h1")
+    client.rebind(caller(), replace(one, availability_zone="west"), host="h2")
+    port = neutron.local.ports.get(ADMIN, vif.port_id)
+    assert (port.host, port.device_owner, port.device_id) == ("h2", "compute:west", one.uuid)
+    client.rebind(caller(), one, host="")
+    assert neutron.local.ports.get(ADMIN, vif.port_id).device_id == one.uuid, "a shelved server keeps its ports"
