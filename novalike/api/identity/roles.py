@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from webob import Response
+
 from novalike.api.http.application import Request, Route
 from novalike.api.http.query import TEXT, Parameter, Query
 from novalike.api.identity import schemas, views
@@ -64,10 +66,12 @@ class Roles(Collection):
         self.identity.write(db.imply, prior.id, implied.id)
         return _one_inference(request, prior, implied)
 
-    def implies(self, request: Request) -> dict[str, Any]:
+    def implies(self, request: Request) -> dict[str, Any] | Response:
         prior, implied = self._pair(request)
         if implied.id not in self.identity.read(db.implications).get(prior.id, ()):
             raise NotFound(f"Role {prior.id} does not imply {implied.id}.")
+        if request.method == "HEAD":
+            return Response(status=204)
         return _one_inference(request, prior, implied)
 
     def stop_implying(self, request: Request) -> None:

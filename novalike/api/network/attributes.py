@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from novalike.network.errors import InvalidInput
+
 NAME: dict[str, Any] = {"type": "string", "maxLength": 255}
 NULLABLE_NAME: dict[str, Any] = {"type": ["string", "null"], "maxLength": 255}
 TEXT: dict[str, Any] = {"type": "string", "maxLength": 255}
@@ -14,7 +16,7 @@ ID: dict[str, Any] = {"type": "string", "format": "uuid"}
 PROJECT: dict[str, Any] = {"type": "string", "maxLength": 64}
 FLAG: dict[str, Any] = {"enum": [True, False, "true", "false", "True", "False", 0, 1, "0", "1"]}
 INTEGER: dict[str, Any] = {"type": ["integer", "string"], "pattern": r"^-?[0-9]{1,10}$"}
-_YES = {"true", "1", "yes"}
+_YES, _NO = {"true", "1", "yes"}, {"false", "0", "no"}
 #: Says that an attribute has no value which is the same for all things.
 VARIES: Any = object()
 
@@ -72,8 +74,10 @@ class Attribute:
 
 
 def filter_value(schema: Any, text: str) -> Any:
-    """Answer a filter's value as the column holds it."""
+    """Answer a filter's value as the column holds it. Raises InvalidInput for what is neither true nor false."""
     if schema is FLAG:
+        if text.lower() not in _YES | _NO:
+            raise InvalidInput(f"'{text[:255]}' cannot be converted to boolean.")
         return 1 if text.lower() in _YES else 0
     if schema is INTEGER:
         return int(text) if text.lstrip("-").isdecimal() and len(text) < 11 else -1

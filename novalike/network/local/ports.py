@@ -87,6 +87,8 @@ class Ports:
             raise errors.ServicePortInUse(f"Port {port_id} cannot be changed like this via the port API: has device owner {port.device_owner}.")
         _authorize(ctxt, network, {k: v for k, v in changes.items() if k in ("fixed_ips", *_ADMINS) or v != getattr(port, k)})
         if changes.get("mac_address", port.mac_address) != port.mac_address:
+            if not is_admin(ctxt):
+                raise Forbidden("Only administrators may change a port's MAC address.")
             if port.host:
                 raise errors.PortBound(
                     f"Unable to complete operation on port {port_id}, port is already bound, port type: bridge, old_mac {port.mac_address}, "

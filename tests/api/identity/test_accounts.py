@@ -124,6 +124,7 @@ def test_implied_roles(admin):
     assert admin.get(path).status == 404
     assert admin.put(path).status == 201
     assert admin.get(path).json["role_inference"]["implies"]["name"] == "reader"
+    assert admin("HEAD", path).status == 204
     assert admin.put(f"/v3/roles/{reader}/implies/{role}").status == 400, "a circle of implications"
     priors = {r["prior_role"]["name"] for r in admin.get("/v3/role_inferences").json["role_inferences"]}
     assert priors == {"admin", "manager", "member", "auditor"}

@@ -48,6 +48,7 @@ def test_what_is_missing_or_cannot_be_changed(member, network, subnet) -> None:
     ("sort_key=nonsense&sort_dir=asc", "['nonsense'] is invalid attribute for sort_keys"),
     ("sort_key=name", "The number of sort_keys and sort_dirs must be same"),
     ("sort_key=name&sort_dir=up", "['up'] is invalid value for sort_dirs, valid value is 'asc' and 'desc'"),
+    ("shared=maybe", "Invalid input for operation: 'maybe' cannot be converted to boolean."),
     ("limit=-1", "Bad limit request: Limit must be an integer 0 or greater and not '-1'."),
     ("changed_since=yesterday", "Invalid input for operation: The input changed_since must be in the following format: YYYY-MM-DDTHH:MM:SS[Z]"),
 ])
@@ -152,7 +153,9 @@ def test_a_subnet_of_addresses_which_guests_make_goes_with_ports(member, network
 def test_in_use_and_defaults_have_neutrons_types(member, admin, network, subnet) -> None:
     port = member.make("port", network_id=network["id"])
     admin.put(f"/ports/{port['id']}", {"port": {"binding:host_id": "h1"}})
-    assert said(member.put(f"/ports/{port['id']}", {"port": {"mac_address": "fa:16:3e:00:00:99"}}))[:2] == (409, "PortBound")
+    other = {"port": {"mac_address": "fa:16:3e:00:00:99"}}
+    assert said(admin.put(f"/ports/{port['id']}", other))[:2] == (409, "PortBound")
+    assert said(member.put(f"/ports/{port['id']}", other))[:2] == (403, "PolicyNotAuthorized")
     default = member.get("/security-groups?name=default").json["security_groups"][0]["id"]
     assert said(member.delete(f"/security-groups/{default}"))[:2] == (409, "SecurityGroupCannotRemoveDefault")
     renamed = member.put(f"/security-groups/{default}", {"security_group": {"name": "x"}})
