@@ -100,7 +100,7 @@ class Worker:
 
     def _run(self) -> None:
         pause = _RETRY_FIRST
-        while True:
+        while not self._stopping:                    # whose ring may have come among others, and been answered with them
             if not self._wake.wait(self._watch):
                 if not self._lost():
                     continue

@@ -124,6 +124,17 @@ def test_what_is_lost_is_seen_and_made_again(parts) -> None:
     worker.stop()
 
 
+def test_a_stop_among_rings_is_heard(parts) -> None:
+    conductor, _, worker = parts
+    worker.start()
+    until(lambda: conductor.asked == [0])
+    worker.ring(5)
+    time.sleep(0.03)                                         # it collects rings now
+    begun = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - begun < 5
+
+
 def until(condition) -> None:
     deadline = time.monotonic() + 10
     while not condition():
