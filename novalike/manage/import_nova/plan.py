@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 COLUMNS = ("what", "in_nova", "new", "here", "left", "why")
-#: Names of things which are shown of each reason.
-_EXAMPLES = 3
+#: Names of things which are shown of each reason, and remarks about single things.
+_EXAMPLES, _REMARKS = 3, 20
 
 
 class Left(Exception):  # no error: the caller counts it and goes on
@@ -50,7 +50,8 @@ class Kind:
             examples = self.examples.get(reason, [])
             more = ", ..." if count > len(examples) else ""
             words.append(f"{count} {reason}" + (f" ({', '.join(examples)}{more})" if examples else ""))
-        return "; ".join([*words, *self.remarks])
+        more = len(self.remarks) - _REMARKS
+        return "; ".join([*words, *self.remarks[:_REMARKS], *([f"and {more} remarks more"] if more > 0 else [])])
 
 
 class Plan:

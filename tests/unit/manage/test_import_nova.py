@@ -16,7 +16,7 @@ from novalike.db.models.instances import InstanceRow
 from novalike.db.models.projects import AggregateRow
 from novalike.exception import Unavailable
 from novalike.manage.import_nova import hardware, versioned
-from novalike.manage.import_nova.plan import Left
+from novalike.manage.import_nova.plan import Kind, Left
 from novalike.network.neutron import NeutronClient
 from novalike.network.neutron_memory import Adoption
 from novalike.objects.hardware import GuestCell, GuestDevice, Hardware
@@ -86,6 +86,20 @@ def test_what_a_server_holds_and_remembers(take, synced):  # noqa: F811
     ]
     assert of(synced, "shelved").system_metadata.keys() >= {"shelved_at", "shelved_image_id", "shelved_host"}
     assert (of(synced, "locked").locked_reason, of(synced, "locked-by-admin").locked_by) == ("payroll", "admin")
+
+
+def test_a_run_which_breaks_off_is_finished_by_the_next(take, synced):  # noqa: F811
+    """What counts servers is stored before them: a batch which fails is not half there, and the next run stores it whole."""
+    with synced.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TRIGGER full BEFORE INSERT ON claims BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    status, _ = take()
+    assert (status, "the disk is full" in take.said) == (3, True)
+    assert synced.fetch(lambda session: session.scalar(sa.select(sa.func.count()).select_from(InstanceRow))) == 0
+    with synced.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
+    _, rows = take()
+    assert numbers(rows, "servers", "flavors", "compute nodes") == [(len(SERVERS) - 1, 0, 1), (0, 5, 0), (0, 2, 0)]
+    assert audit.leftovers(Cells.single(synced), idle=True) == ()
 
 
 def test_servers_on_which_nova_works_wait_or_come_along_idle(take, synced):  # noqa: F811
@@ -164,6 +178,16 @@ def test_guests_may_have_been_named_otherwise(take, synced):  # noqa: F811
     take("--instance-name-template", "vm-%(uuid)s")
     assert of(synced, "web").name == f"vm-{SERVERS['web']}"
     assert take("--instance-name-template", "%q")[0] == 3
+
+
+def test_a_plan_shows_examples_and_no_endless_list():
+    kind = Kind("servers")
+    for number in range(30):
+        kind.leave(str(number), Left("lost", matters=False))
+        kind.remarks.append(f"remark {number}")
+    assert kind.why().startswith("30 lost (0, 1, 2, ...); remark 0; ")
+    assert kind.why().endswith("remark 19; and 10 remarks more")
+    assert (kind.left, kind.matters) == (30, False)
 
 
 def test_nova_s_objects_are_unwrapped():
