@@ -277,15 +277,24 @@ def test_a_build_waits_for_a_service_which_is_away(beside, image, network, nothi
     beside.wait(server, "ACTIVE", seconds=60)
 
 
-def test_a_host_on_which_ports_cannot_be_bound_is_left_for_another(beside, image, network, nothing_stays):
+def test_a_server_is_ready_when_its_ports_are_and_not_on_a_host_where_they_cannot_be_bound(beside, image, network, nothing_stays):
     neighbours = beside.stack.neighbours()
     agents = sorted(beside.admin.network.agents(is_alive=True), key=lambda agent: agent.host)
     neighbours.stop("network-agent")
     try:
         beside.admin.network.delete_agent(agents[0].id)
         servers = [boot(beside, image, network, f"bound-{number}") for number in range(3)]
-        hosts = {beside.wait(server, "ACTIVE").compute_host for server in servers}
-        assert hosts == {agents[1].host}
+
+        def now(what: str) -> set[str]:
+            return {getattr(beside.admin.compute.get_server(server), what) for server in servers}
+        until("all on the host with an agent", lambda: now("compute_host") == {agents[1].host} and now("task_state") == {"spawning"}, 30)
+        time.sleep(3)
+        assert now("status") == {"BUILD"}, "nobody plugged their ports"
+        beside.kill("conductor")
     finally:
         neighbours.start("network-agent")
+    beside.start("conductor")
+    for server in servers:
+        assert beside.wait(server, "ACTIVE", seconds=60).compute_host == agents[1].host
+    assert {port.status for server in servers for port in beside.demo.network.ports(device_id=server)} == {"ACTIVE"}
     until("the agent back", lambda: len(list(beside.admin.network.agents(is_alive=True))) == 2, 60)
