@@ -123,12 +123,14 @@ def cidrs(session: Session) -> list[str]:
     return list(session.scalars(sa.select(SubnetRow.cidr)))
 
 
-def list_subnets(session: Session, listing: Listing) -> list[NetworkSubnet]:
-    """Answer subnets a project may see: its own, and those of shared networks."""
+def list_subnets(session: Session, listing: Listing, *, shared: bool | None = None) -> list[NetworkSubnet]:
+    """Answer subnets a project may see, its own and those of shared networks: all, or only those which are shared (or are not)."""
     conditions = []
+    of_shared = _SUBNETS.c.network_id.in_(sa.select(_NETWORKS.c.id).where(_NETWORKS.c.shared == 1))
     if listing.project_id is not None:
-        shared = sa.select(_NETWORKS.c.id).where(_NETWORKS.c.shared == 1)
-        conditions.append(sa.or_(_SUBNETS.c.project_id == listing.project_id, _SUBNETS.c.network_id.in_(shared)))
+        conditions.append(sa.or_(_SUBNETS.c.project_id == listing.project_id, of_shared))
+    if shared is not None:
+        conditions.append(of_shared if shared else sa.not_(of_shared))
     return [_subnet(row) for row in network_listing.fetch(session, SubnetRow, listing, *conditions)]
 
 

@@ -281,5 +281,5 @@ class RevisionNumberConstraintFailed(exception.NovalikeError):
     code = 412
 
 
-class InvalidQuotaValue(exception.Conflict):
+class InvalidQuotaValue(exception.Invalid):
     """A project has more already than the limit lets it have."""

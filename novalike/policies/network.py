@@ -53,6 +53,7 @@ RULES = [
     operation("get_network_extensions", ANYONE, "List what this API can do.", ("GET", "/v2.0/extensions")),
     operation("get_availability_zone", ANYONE, "List availability zones.", ("GET", "/v2.0/availability_zones")),
     operation("get_agent", ADMIN, "See network agents (others find none).", ("GET", "/v2.0/agents")),
+    operation("delete_agent", ADMIN, "Forget a network agent which is dead.", ("DELETE", "/v2.0/agents/{id}")),
     operation("update_agent", ADMIN, "Switch network agents on and off.", ("PUT", "/v2.0/agents/{id}")),
     operation("get_l3-agents", ADMIN, "See where a router runs.", ("GET", "/v2.0/routers/{id}/l3-agents")),
     operation("get_l3-routers", ADMIN, "See which routers run at an agent.", ("GET", "/v2.0/agents/{id}/l3-routers")),

@@ -115,13 +115,14 @@ class Application:
     """A WSGI application from a table of routes.
 
     `relaxed` drops unknown keys of bodies instead of refusing them (the Compute API's /v2); with `exact` a path which ends in a
-    slash names nothing, so that a client which forgot an id does not get at the whole collection. Raises ValueError at
-    construction when a route names a policy rule which does not exist.
+    slash names nothing, so that a client which forgot an id does not get at the whole collection. `any_media` reads every body as
+    JSON, whatever its Content-Type says. Raises ValueError at construction when a route names a policy rule which does not exist.
     """
 
     def __init__(
         self, name: str, routes: Iterable[Route], *, dialect: Dialect, enforcer: Enforcer, max_body: int = 114688,
         link_prefix: str | None = None, relaxed: bool = False, exact: bool = False,
+        any_media: bool = False,
     ) -> None:
         self.name = name
         self.routes = tuple(routes)
@@ -131,6 +132,7 @@ class Application:
         self._link_prefix = link_prefix.rstrip("/") if link_prefix else None
         self._relaxed = relaxed
         self._exact = exact
+        self._any_media = any_media
         missing = sorted({r.rule for r in self.routes if r.rule != PUBLIC and not enforcer.knows(r.rule)})
         if missing:
             raise ValueError(f"{name}: routes without a policy rule: {', '.join(missing)}")
@@ -236,7 +238,7 @@ class Application:
         if request.content_length is not None and request.content_length > self._max_body:
             raise TooLarge("Request is too large.")
         kind = (request.content_type or "").lower()
-        if kind and kind != "application/json" and not re.fullmatch(r"application/[\w.+-]*json[\w.+-]*", kind) and request.content_length:
+        if not self._any_media and kind and kind != "application/json" and not re.fullmatch(r"application/[\w.+-]*json[\w.+-]*", kind) and request.content_length:
             raise UnsupportedMedia(f"Unsupported Content-Type {kind[:100]}")
         raw = request.body_file.read(self._max_body + 1) if request.content_length is None else request.body
         if len(raw) > self._max_body:

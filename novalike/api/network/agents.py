@@ -12,7 +12,7 @@ from novalike.api.network.resources import ZONE
 from novalike.api.network.wording import Body
 from novalike.api.services import ApiServices
 from novalike.db import hosts
-from novalike.exception import Invalid
+from novalike.exception import Conflict, Invalid
 from novalike.network import errors
 from novalike.network.local.service import LocalNetworks
 from novalike.objects.host import Service
@@ -44,6 +44,7 @@ class Agents:
             Route(method="GET", path="/v2.0/agents", handler=self.index, rule="get_network_extensions", query=query),
             Route(method="GET", path=one, handler=self.show, rule="get_network_extensions", query=Query({"fields": Parameter(TEXT)})),
             Route(method="PUT", path=one, handler=self.update, rule="update_agent", body=Body("agent", None, _ATTRIBUTES, "update")),
+            Route(method="DELETE", path=one, handler=self.delete, rule="delete_agent", status=204),
             Route(method="GET", path="/v2.0/routers/{id}/l3-agents", handler=self.of_router, rule="get_l3-agents", query=Query({"fields": Parameter(TEXT)})),
             Route(method="GET", path=f"{one}/l3-routers", handler=self.routers, rule="get_l3-routers", query=Query({"fields": Parameter(TEXT)})),
         ]
@@ -79,6 +80,13 @@ class Agents:
         """List the routers which run at an agent."""
         found = self._local.routers.on_host(self._one(request)[1].host)
         return {"routers": routers.collection(self._local).render(request, found)}
+
+    def delete(self, request: Request) -> None:
+        """Forget one which is dead. One that lives would be back with its next heartbeat."""
+        cell, service = self._one(request)
+        if service.up:
+            raise Conflict(f"Agent {service.uuid} is alive; stop it first.")
+        cell.write(hosts.delete_service, service.uuid)
 
     def _one(self, request: Request) -> tuple[Any, Service]:
         wanted = request.path_args["id"]

@@ -25,5 +25,5 @@ def application(services: ApiServices) -> Application:
     ]
     return Application(
         "network", routes, dialect=NetworkDialect(), enforcer=services.enforcer, max_body=MAX_BODY,
-        link_prefix=services.conf.network.link_prefix,
+        link_prefix=services.conf.network.link_prefix, any_media=True,   # as Neutron
     )

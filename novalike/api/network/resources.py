@@ -14,6 +14,7 @@ from novalike.api.network.attributes import (
     NULLABLE_NAME,
     TIMES,
     Attribute,
+    filter_value,
 )
 from novalike.api.network.collection import Collection
 from novalike.network import errors
@@ -222,6 +223,10 @@ def routes(local: LocalNetworks) -> list[Route]:
         addresses, groups = _port_filters(request)
         return local.ports.list_page(listing, addresses=addresses, security_groups=groups)
 
+    def subnets(request: Request, listing: Any) -> list[NetworkSubnet]:
+        given = request.param("shared")
+        return local.subnets.list_page(listing, shared=None if given is None else bool(filter_value(FLAG, given)))
+
     def port_extras(request: Request, found: list[Port]) -> list[dict[str, Any]]:
         domains = local.ports.domains(found)
         return [_port_extra(request, port, domains.get(port.network_id, "")) for port in found]
@@ -232,6 +237,6 @@ def routes(local: LocalNetworks) -> list[Route]:
             "network", "networks", NETWORK, local.networks, guard=guard, extra=_network_extra,
             list_page=lambda _, listing: local.networks.list_page(listing),
         ).routes(),
-        *Collection("subnet", "subnets", SUBNET, _SubnetService(local), guard=guard, list_page=lambda _, listing: local.subnets.list_page(listing)).routes(),
+        *Collection("subnet", "subnets", SUBNET, _SubnetService(local), guard=guard, list_page=subnets, more_filters=("shared",)).routes(),
         *Collection("port", "ports", PORT, local.ports, guard=guard, list_page=ports, extra=port_extras, more_filters=("fixed_ips", "security_groups")).routes(),
     ]

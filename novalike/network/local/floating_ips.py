@@ -106,7 +106,9 @@ class FloatingIps:
             return
         port = visible_port(session, ctxt, port_id)
         if port.project_id != floating.project_id and not is_admin(ctxt):
-            raise errors.PortNotFound(f"Port {port_id} could not be found.")
+            raise errors.BadRequest(
+                _RESOURCE, f"Port {port_id} is associated with a different tenant than Floating IP {floating.id} and therefore cannot be bound",
+            )
         subnet_id, address = _fixed(session, port, fixed)
         router_id = _router(session, port, subnet_id, floating)
         for other in floating_ips.of_ports(session, [port.id]):

@@ -62,8 +62,11 @@ class SecurityGroups:
         return self._store.database.fetch(visible_group, ctxt, group_id)
 
     def list_page(self, ctxt: RequestContext, listing: Listing) -> list[SecurityGroup]:
-        """Answer groups by a listing; the caller's default group is made if it was not there yet."""
-        self.ensure_default(ctxt.project_id)
+        """Answer groups by a listing; the default group of the caller's project, or of that for which an administrator asks, is made
+        if it was not there yet."""
+        asked = listing.filters.get("project_id", ()) if is_admin(ctxt) else ()
+        for project_id in asked[:1] or (ctxt.project_id,):
+            self.ensure_default(project_id)
         return self._store.database.fetch(security_groups.list_page, listing)
 
     def ensure_default(self, project_id: str | None) -> None:

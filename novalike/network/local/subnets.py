@@ -67,6 +67,7 @@ class Subnets:
         _check_servers_and_routes(values, version)
         subnet = NetworkSubnet(**{"name": "", **values}, id=str(uuid.uuid4()))
         networks.insert_subnet(session, subnet, change.now)
+        addresses.give_self_made(change, subnet)
         addresses.give_servers(change, network.id)
         change.touch_network(network.id)
         return subnet.id
@@ -75,9 +76,9 @@ class Subnets:
         """Answer a subnet the caller may see. Raises SubnetNotFound."""
         return self._store.database.fetch(visible_subnet, ctxt, subnet_id)
 
-    def list_page(self, listing: Listing) -> list[NetworkSubnet]:
-        """Answer subnets by a listing, whose `project_id` says who looks."""
-        return self._store.database.fetch(networks.list_subnets, listing)
+    def list_page(self, listing: Listing, *, shared: bool | None = None) -> list[NetworkSubnet]:
+        """Answer subnets by a listing, whose `project_id` says who looks, and by whether their networks are shared."""
+        return self._store.database.fetch(networks.list_subnets, listing, shared=shared)
 
     def update(self, ctxt: RequestContext, subnet_id: str, changes: dict[str, Any]) -> NetworkSubnet:
         """Change a subnet's name, gateway, pools, DHCP, name servers or routes. Raises SubnetNotFound and as `create`."""

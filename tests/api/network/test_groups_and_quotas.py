@@ -101,4 +101,5 @@ def test_admins_see_agents(services, admin, member) -> None:
     switched = admin.put(f"/agents/{agent['id']}", {"agent": {"admin_state_up": False}}).json["agent"]
     assert (switched["admin_state_up"], admin.get("/agents?admin_state_up=false&host=h1").json["agents"]) == (False, [switched])
     assert member.put(f"/agents/{agent['id']}", {"agent": {"admin_state_up": True}}).status == 403
+    assert (admin.delete(f"/agents/{agent['id']}").status, admin.delete("/agents/x").status) == (409, 404)
     assert member.get("/availability_zones").json["availability_zones"][0]["name"] == "nova"

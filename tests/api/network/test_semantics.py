@@ -190,7 +190,7 @@ def test_limits_below_what_is_used(admin, member, network) -> None:
     def put(**limits):
         return admin.put(f"/quotas/{network['project_id']}", {"quota": limits})
 
-    assert said(put(network=0, check_limit=True))[:2] == (409, "InvalidQuotaValue")
+    assert said(put(network=0, check_limit=True))[:2] == (400, "InvalidQuotaValue")
     assert put(network=1, subnet="7", check_limit=True).json["quota"]["subnet"] == 7
     assert put(network=0, check_limit=True, force=True).status == 200
     assert put(network=0).json["quota"]["network"] == 0
@@ -212,3 +212,19 @@ def test_a_routers_port_may_be_told_what_it_has(member, network, subnet) -> None
     assert same.json["port"]["fixed_ips"] == [{"subnet_id": subnet["id"], "ip_address": "10.0.0.1"}]
     other = member.put(f"/ports/{port}", {"port": {"fixed_ips": [{"ip_address": "10.0.0.9"}]}})
     assert said(other)[:2] == (409, "ServicePortInUse")
+
+
+def test_bodies_are_json_whatever_they_are_called(member) -> None:
+    answer = member.post("/networks", raw=b'{"network": {"name": "n"}}', headers={"Content-Type": "text/plain"})
+    assert answer.json["network"]["name"] == "n"
+
+
+def test_subnets_of_shared_networks(admin, member, stranger, subnet) -> None:
+    shared = admin.make("network", name="s", shared=True)["id"]
+    ours = admin.make("subnet", network_id=shared, ip_version=4, cidr="10.8.0.0/24")["id"]
+    for caller, word, expected in ((member, "true", {ours}), (member, "false", {subnet["id"]}), (stranger, "True", {ours}), (stranger, "False", set())):
+        assert {one["id"] for one in caller.get(f"/subnets?shared={word}").json["subnets"]} == expected, (word, caller.context)
+
+
+def test_an_admin_who_lists_a_projects_groups_sees_its_default_group(admin) -> None:
+    assert [group["name"] for group in admin.get("/security-groups?project_id=n3w").json["security_groups"]] == ["default"]
