@@ -63,6 +63,18 @@ def choose(
     return tuple(chosen)
 
 
+def give_self_made(change: Change, subnet: NetworkSubnet) -> None:
+    """Give the ports which are there the addresses which their guests make themselves of a new subnet's advertisements."""
+    if subnet.ipv6_address_mode not in SELF_MADE:
+        return
+    for port in ports.of_network(change.session, subnet.network_id):
+        if not port.device_owner.startswith("network:"):
+            ports.add_addresses(change.session, port, _self_made([subnet], port.mac_address))
+            change.touch_port(port)
+            change.touch_port(ports.get(change.session, port.id))
+            change.touch_server(port)
+
+
 def _self_made(subnets: Iterable[NetworkSubnet], mac_address: str) -> list[tuple[str, str]]:
     """Answer the addresses which a guest with this MAC address makes itself."""
     return [

@@ -127,6 +127,14 @@ def test_what_guests_make_themselves_comes_with_any_choice_of_addresses(cloud: C
     assert {address for _, address in changed.fixed_ips} == {"10.0.0.51", "fd00:1::f816:3eff:fe00:1"}
 
 
+def test_ports_get_what_their_guests_make_themselves_of_a_new_subnet(cloud: Cloud) -> None:
+    network = cloud.network()
+    port = cloud.port(network, mac_address="fa:16:3e:00:00:01")
+    for number, mode in ((1, "slaac"), (2, "dhcpv6-stateful")):
+        cloud.subnet(network, cidr=f"fd00:{number}::/64", ip_version=6, ipv6_address_mode=mode, ipv6_ra_mode=mode)
+    assert {address for _, address in cloud.service.ports.get(ALICE, port.id).fixed_ips} == {"10.0.0.2", "fd00:1::f816:3eff:fe00:1"}
+
+
 def test_mac_addresses_are_unique_within_a_network(cloud: Cloud) -> None:
     network, other = cloud.network(), cloud.network()
     assert cloud.port(network).mac_address.startswith("fa:16:3e:")
