@@ -50,8 +50,8 @@ class Kind:
             examples = self.examples.get(reason, [])
             more = ", ..." if count > len(examples) else ""
             words.append(f"{count} {reason}" + (f" ({', '.join(examples)}{more})" if examples else ""))
-        more = len(self.remarks) - _REMARKS
-        return "; ".join([*words, *self.remarks[:_REMARKS], *([f"and {more} remarks more"] if more > 0 else [])])
+        further = len(self.remarks) - _REMARKS
+        return "; ".join([*words, *self.remarks[:_REMARKS], *([f"and {further} remarks more"] if further > 0 else [])])
 
 
 class Plan:
