@@ -18,12 +18,15 @@ from novalike.db import quotas, server_migrations
 from novalike.db.models.hosts import ClaimRow, ComputeNodeRow
 from novalike.db.models.mappings import InstanceMapping
 from novalike.objects.states import PowerState, VmState
+from novalike.virt.fake.faults import Fault
 from tests.factories_instances import CALLER
 from tests.laws.cloud import SimulatedCloud
 
 #: For modules with laws: a host's thread which dies at a point dies of Crash; that is the test, not an accident.
 CRASHES = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 Prepare = Callable[[SimulatedCloud], None]
+#: Does a story in a cloud and answers its server.
+Play = Callable[[SimulatedCloud], str]
 #: What the guest of a server in this state does; servers in other states may have any.
 POWER = {
     VmState.ACTIVE: PowerState.RUNNING, VmState.RESCUED: PowerState.RUNNING, VmState.STOPPED: PowerState.SHUTDOWN,
@@ -36,7 +39,7 @@ class Story:
     """`play` does it in a fresh cloud and answers the server; `ends` are the vm_states in which it may end."""
 
     name: str
-    play: Callable[[SimulatedCloud], str]
+    play: Play
     ends: set[str]
     hosts: int = 2
     more: Callable[[SimulatedCloud, str], None] | None = None      # further assertions on how it ends
@@ -107,6 +110,22 @@ def check(cloud: SimulatedCloud, uuid: str, what: str) -> None:
     counted = (0, 0) if released else (max(size.vcpus for size in sizes), max(size.memory_mb for size in sizes))
     assert (usage.cores, usage.ram) == counted, f"{what}: counts {usage} against the quota"
     assert released == (server.vm_state == VmState.DELETED), f"{what}: quota released: {released}"
+
+
+def asking(booted: Play, ask: Callable[[SimulatedCloud, str], Any], *faults: Fault, after: str | None = None) -> Play:
+    """Answer how something is asked of a server which `booted` makes (and which did `after` in peace), on a host with these faults."""
+    def play(cloud: SimulatedCloud) -> str:
+        uuid = booted(cloud)
+        if after is not None:
+            with peace(cloud):
+                cloud.act(uuid, after)
+                cloud.settle()
+        for fault in faults:
+            cloud.hosts[cloud.server(uuid).host].break_down(fault)
+        ask(cloud, uuid)
+        cloud.settle()
+        return uuid
+    return play
 
 
 @contextmanager

@@ -5,6 +5,8 @@ A failure before the old disks are gone leaves the server as it was; one after l
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from novalike.db import instances, state_resets
@@ -46,32 +48,8 @@ def ask(cloud: SimulatedCloud, uuid: str, **state) -> None:
     ))
 
 
-def rebuild(cloud: SimulatedCloud) -> str:
-    uuid = booted(cloud)
-    ask(cloud, uuid)
-    cloud.settle()
-    return uuid
-
-
-def rebuild_of_a_stopped_one(cloud: SimulatedCloud) -> str:
-    uuid = booted(cloud)
-    with stories.peace(cloud):
-        cloud.act(uuid, "stop")
-        cloud.settle()
-    ask(cloud, uuid)
-    cloud.settle()
-    return uuid
-
-
-def failing(*faults: Fault):
-    def play(cloud: SimulatedCloud) -> str:
-        uuid = booted(cloud)
-        for fault in faults:
-            cloud.hosts[cloud.server(uuid).host].break_down(fault)
-        ask(cloud, uuid)
-        cloud.settle()
-        return uuid
-    return play
+rebuild = stories.asking(booted, ask)
+failing = partial(stories.asking, booted, ask)
 
 
 def is_new(cloud: SimulatedCloud, uuid: str) -> None:
@@ -106,7 +84,7 @@ def no_remains(guest) -> None:
 
 STORIES = [
     Story("rebuild", rebuild, {"active"}, more=is_new),
-    Story("rebuild of a stopped server", rebuild_of_a_stopped_one, {"stopped"}, more=is_new),
+    Story("rebuild of a stopped server", stories.asking(booted, ask, after="stop"), {"stopped"}, more=is_new),
     Story("the image cannot be fetched", failing(Fault(operation="prepare_rebuild", error="no image")), {"active"}, more=is_old),
     Story("half of the disks", failing(Fault(operation="prepare_rebuild", at="disks", error="disk full")), {"active"}, more=is_old),
     Story("the guest cannot be stopped", failing(Fault(operation="power_off", error="it hangs", times=1)), {"active"}, more=is_old),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 
 import pytest
 
@@ -49,21 +50,8 @@ def ask(cloud: SimulatedCloud, uuid: str) -> None:
     ))
 
 
-def rescue(cloud: SimulatedCloud) -> str:
-    uuid = booted(cloud)
-    ask(cloud, uuid)
-    cloud.settle()
-    return uuid
-
-
-def rescue_of_a_stopped_one(cloud: SimulatedCloud) -> str:
-    uuid = booted(cloud)
-    with stories.peace(cloud):
-        cloud.act(uuid, "stop")
-        cloud.settle()
-    ask(cloud, uuid)
-    cloud.settle()
-    return uuid
+rescue = stories.asking(booted, ask)
+failing = partial(stories.asking, booted, ask)
 
 
 def there_and_back(cloud: SimulatedCloud) -> str:
@@ -72,17 +60,6 @@ def there_and_back(cloud: SimulatedCloud) -> str:
         cloud.act(uuid, "unrescue")
         cloud.settle()
     return uuid
-
-
-def failing(*faults: Fault):
-    def play(cloud: SimulatedCloud) -> str:
-        uuid = booted(cloud)
-        for fault in faults:
-            cloud.hosts[cloud.server(uuid).host].break_down(fault)
-        ask(cloud, uuid)
-        cloud.settle()
-        return uuid
-    return play
 
 
 def change_password(cloud: SimulatedCloud) -> str:
@@ -123,7 +100,7 @@ BROKEN = Story("the rescue disk does not boot", failing(Fault(operation="rescue"
 PASSWORDS = Story("a password", change_password, {"active"}, more=knows_the_password)
 STORIES = [
     RESCUE, BACK, BROKEN, PASSWORDS,
-    Story("rescue of a stopped server", rescue_of_a_stopped_one, {"rescued"}, more=in_rescue),
+    Story("rescue of a stopped server", stories.asking(booted, ask, after="stop"), {"rescued"}, more=in_rescue),
     Story("the image cannot be fetched", failing(Fault(operation="prepare_rescue", error="no image")), {"active"}, more=as_before),
     Story("the disk is full", failing(Fault(operation="prepare_rescue", at="disks", error="full")), {"active"}, more=as_before),
     Story("the guest cannot be stopped", failing(Fault(operation="power_off", error="it hangs", times=1)), {"active"}, more=as_before),

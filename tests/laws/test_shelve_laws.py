@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, timedelta
+from functools import partial
 
 import pytest
 
@@ -45,16 +46,7 @@ def offload(cloud: SimulatedCloud, uuid: str) -> None:
 
 
 def shelve(offload: bool, action: str | None = None):
-    def play(cloud: SimulatedCloud) -> str:
-        uuid = booted(cloud)
-        if action is not None:
-            with stories.peace(cloud):
-                cloud.act(uuid, action)
-                cloud.settle()
-        ask(cloud, uuid, offload=offload)
-        cloud.settle()
-        return uuid
-    return play
+    return stories.asking(booted, partial(ask, offload=offload), after=action)
 
 
 def shelved(cloud: SimulatedCloud, *, offload: bool) -> str:
@@ -85,18 +77,7 @@ def back(offload: bool, *faults: Fault):
     return play
 
 
-def failing(fault: Fault, action: str | None = None):
-    def play(cloud: SimulatedCloud) -> str:
-        uuid = booted(cloud)
-        if action is not None:
-            with stories.peace(cloud):
-                cloud.act(uuid, action)
-                cloud.settle()
-        cloud.hosts[cloud.server(uuid).host].break_down(fault)
-        ask(cloud, uuid)
-        cloud.settle()
-        return uuid
-    return play
+failing = partial(stories.asking, booted, ask)
 
 
 def in_its_image(cloud: SimulatedCloud, uuid: str) -> None:
@@ -157,7 +138,7 @@ UNCOPIED = Story(
     options=OPTIONS,
 )
 PAUSED_UNCOPIED = Story(
-    "shelve a paused server when the disk cannot be copied", failing(Fault(operation="copy_disk", error="the disk is full"), "pause"),
+    "shelve a paused server when the disk cannot be copied", failing(Fault(operation="copy_disk", error="the disk is full"), after="pause"),
     {"paused"}, more=failed, options=OPTIONS,
 )
 ALL = [SHELVE, AT_ONCE, PAUSED, SUSPENDED, STOPPED, LATE, HERE, BACK, SECOND_TRY, NOWHERE, UNCOPIED, PAUSED_UNCOPIED]

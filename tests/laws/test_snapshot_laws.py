@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid as uuid_module
+from functools import partial
 
 import pytest
 
@@ -56,23 +57,8 @@ def ask_backup(cloud: SimulatedCloud, uuid: str, rotation: int, kind: str = "dai
     return image
 
 
-def snapshot(cloud: SimulatedCloud) -> str:
-    uuid = booted(cloud)
-    ask(cloud, uuid)
-    cloud.settle()
-    return uuid
-
-
-def snapshot_when(action: str):
-    def play(cloud: SimulatedCloud) -> str:
-        uuid = booted(cloud)
-        with stories.peace(cloud):
-            cloud.act(uuid, action)
-            cloud.settle()
-        ask(cloud, uuid)
-        cloud.settle()
-        return uuid
-    return play
+snapshot = stories.asking(booted, ask)
+failing = partial(stories.asking, booted, ask)
 
 
 def backups(cloud: SimulatedCloud) -> str:
@@ -86,17 +72,6 @@ def backups(cloud: SimulatedCloud) -> str:
     ask_backup(cloud, uuid, rotation=2)
     cloud.settle()
     return uuid
-
-
-def failing(*faults: Fault):
-    def play(cloud: SimulatedCloud) -> str:
-        uuid = booted(cloud)
-        for fault in faults:
-            cloud.hosts[cloud.server(uuid).host].break_down(fault)
-        ask(cloud, uuid)
-        cloud.settle()
-        return uuid
-    return play
 
 
 def complete(cloud: SimulatedCloud, uuid: str) -> None:
@@ -130,9 +105,9 @@ def two_of_three(cloud: SimulatedCloud, uuid: str) -> None:
 
 
 SNAPSHOT = Story("snapshot", snapshot, {"active"}, more=complete, options=OPTIONS)
-STOPPED = Story("snapshot of a stopped server", snapshot_when("stop"), {"stopped"}, more=complete, options=OPTIONS)
-PAUSED = Story("snapshot of a paused server", snapshot_when("pause"), {"paused"}, more=complete, options=OPTIONS)
-SUSPENDED = Story("snapshot of a suspended server", snapshot_when("suspend"), {"suspended"}, more=complete, options=OPTIONS)
+STOPPED = Story("snapshot of a stopped server", stories.asking(booted, ask, after="stop"), {"stopped"}, more=complete, options=OPTIONS)
+PAUSED = Story("snapshot of a paused server", stories.asking(booted, ask, after="pause"), {"paused"}, more=complete, options=OPTIONS)
+SUSPENDED = Story("snapshot of a suspended server", stories.asking(booted, ask, after="suspend"), {"suspended"}, more=complete, options=OPTIONS)
 BACKUPS = Story("backups", backups, {"active"}, more=two_of_three, options=OPTIONS)
 UNCOPIED = Story(
     "the disk cannot be copied", failing(Fault(operation="copy_disk", error="the disk is full")), {"active"}, more=nothing_made, options=OPTIONS,
