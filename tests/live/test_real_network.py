@@ -23,6 +23,7 @@ pytestmark = [
 ]
 NEAR, FAR = "10.66.0.10", "10.66.0.11"
 MTU = 1450
+SLOW = 1000                                      # KiB/s which far's flavor lets it receive
 METADATA = "http://169.254.169.254/openstack/latest/meta_data.json"
 
 
@@ -189,13 +190,17 @@ def build(world: World, guest: GuestImage, end: contextlib.ExitStack) -> Town:
             (admin, "near", "red", NEAR, ["open", "named"]), (admin, "far", "red", FAR, ["shut"]),
         )
     }
+    slow = admin.compute.create_flavor(name="slow", ram=128, vcpus=1, disk=1)
+    end.callback(admin.compute.delete_flavor, slow)
+    admin.compute.create_flavor_extra_specs(slow, {"quota:vif_inbound_average": str(SLOW)})
     begun = time.monotonic()
     servers = {"twin": boot(world, demo, "twin", [ports["twin"], ports["plain"]], config_drive=True)}
     end.callback(without_servers, cloud, servers)
     here = int(until("twin has a host", lambda: admin.compute.get_server(servers["twin"]).compute_host, 30, pause=0.1).removeprefix("node"))
     hosts = {"twin": here, "near": here, "far": 3 - here}
     for name in ("near", "far"):
-        servers[name] = boot(world, admin, name, [ports[name]], availability_zone=f"nova:node{hosts[name]}")
+        size = slow.id if name == "far" else world.flavor
+        servers[name] = boot(replace(world, flavor=size), admin, name, [ports[name]], availability_zone=f"nova:node{hosts[name]}")
     found = {}
     for name, host in hosts.items():
         cloud.wait(servers[name], "ACTIVE")
@@ -239,6 +244,19 @@ def test_addresses_and_full_size_packets_between_two_hosts(town: Town) -> None:
     assert town.near.does("md5sum < /tmp/got") == sent, "and so does TCP, at its full speed"
 
 
+def test_a_flavor_limits_what_a_server_receives(town: Town) -> None:
+    amount = 4 * SLOW
+    town.near.does(f"dd if=/dev/urandom of=/tmp/big bs=1k count={amount} 2> /dev/null; {{ nc -l -p 80 < /tmp/big; }} > /dev/null 2>&1 &")
+    timed = (                                     # both nc end when one of them hears nothing more: the other way stays open, too
+        f"mkfifo /tmp/still; sleep 90 > /tmp/still & read a rest < /proc/uptime; until nc {NEAR} 80 < /tmp/still > /tmp/got; do sleep 0.2; "
+        "done; read b rest < /proc/uptime; kill $!; echo $a $b; wc -c < /tmp/got"
+    )
+    begun, ended, size = map(float, town.far.does(timed).split())
+    measured(f"{amount} KiB for a server which may receive {SLOW} KiB/s came in {ended - begun:.1f} s")
+    assert size == amount * 1024
+    assert ended - begun > (amount - SLOW) / SLOW * 0.9, "a second's worth may come at once"
+
+
 def test_groups_let_pass_what_they_say_and_follow_their_members(town: Town) -> None:
     near, far, sdk = town.near, town.far, town.cloud.admin
     near.serves(80, 81, 82)
@@ -247,21 +265,22 @@ def test_groups_let_pass_what_they_say_and_follow_their_members(town: Town) -> N
     assert far.reads(near.six(), 80) == "near"
     assert far.refused(NEAR, 82), "no rule lets it in"
     assert near.refused(FAR, 80), "nor here, whatever may go the other way"
+    assert near.refused(far.six(), 80)
     assert far.refused(NEAR, 81), "it is no friend yet"
     sdk.compute.add_security_group_to_server(far.id, {"name": "friends"})
     begun = time.monotonic()
-    until("the friend's way in", lambda: not far.refused(NEAR, 81), 10, pause=0)
+    until("the friend's way in", lambda: not far.refused(NEAR, 81), 20, pause=0)
     measured(f"a new member of a remote group gets in after {time.monotonic() - begun:.1f} s")
     with flow(far, NEAR, 81):
         sdk.compute.remove_security_group_from_server(far.id, {"name": "friends"})
-        until("the former friend's end", lambda: far.refused(NEAR, 81), 10, pause=0)
+        until("the former friend's end", lambda: far.refused(NEAR, 81), 20, pause=0)
 
     [rule] = sdk.network.security_group_rules(security_group_id=town.groups["shut"], direction="egress", ether_type="IPv4")
     sdk.network.delete_security_group_rule(rule)
-    until("far to be kept in", lambda: far.refused(NEAR, 80), 10, pause=0)
+    until("far to be kept in", lambda: far.refused(NEAR, 80), 20, pause=0)
     near.reaches(FAR)  # but it answers
     sdk.network.create_security_group_rule(security_group_id=town.groups["shut"], direction="egress", ether_type="IPv4")
-    until("far to be let out", lambda: not far.refused(NEAR, 80), 10, pause=0)
+    until("far to be let out", lambda: not far.refused(NEAR, 80), 20, pause=0)
 
 
 @contextlib.contextmanager
@@ -305,7 +324,7 @@ def test_floating_addresses_lead_from_outside_to_either_host_and_move(town: Town
         assert others.startswith("172.24.4."), "the others are seen as their router"
         assert others != address
         other = demo.create_ip(floating_network_id=town.external, port_id=town.twin.port.id).floating_ip_address
-        until("twin from outside", lambda: outside.reads(other, 80) == "twin", 10)
+        until("twin from outside", lambda: outside.reads(other, 80) == "twin", 20)
         assert town.far.reads(other, 80) == "twin", "projects reach each other by floating addresses"
         shown = [ip["addr"] for ip in town.cloud.admin.compute.get_server(town.near.id).addresses["red"] if ip["OS-EXT-IPS:type"] == "floating"]
         assert shown == [address]
@@ -365,7 +384,7 @@ def test_a_guest_sends_as_nobody_else(town: Town) -> None:
 
 def asked(server: Server) -> str:
     """Have a guest ask for an address, without taking it; answer what it says."""
-    output = server.does("udhcpc -i eth0 -n -q -t 3 -T 1 -s /bin/true")
+    output = server.does("udhcpc -i eth0 -n -q -t 10 -T 1 -s /bin/true")
     assert f"lease of {server.address} obtained from 10.66.0." in output
     return output
 
