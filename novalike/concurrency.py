@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import subprocess
 import threading
 import warnings
 from collections import deque
@@ -39,6 +40,8 @@ def setup() -> str:
                 import eventlet
 
                 eventlet.monkey_patch()
+                # Its subprocesses time out by the exception of another copy of that module, which no `except` would catch.
+                eventlet.patcher.original("subprocess").TimeoutExpired = subprocess.TimeoutExpired
             else:
                 # oslo.messaging imports oslo.service, which picks eventlet unless told otherwise before that.
                 from oslo_service import backend

@@ -1,5 +1,8 @@
+import subprocess
 import threading
 import time
+
+import pytest
 
 from novalike.concurrency import NativeQueue, native_thread
 
@@ -34,3 +37,8 @@ def test_other_threads_go_on_while_one_waits():
     reader.join(5)
     assert got == ["now"]
     items.close()
+
+
+def test_a_process_which_takes_too_long_raises_what_everybody_expects():
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(["sleep", "10"], timeout=0.1, capture_output=True, check=False)
