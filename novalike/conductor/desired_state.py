@@ -35,10 +35,7 @@ class DesiredStateEndpoint(DesiredState):
         return document
 
     def _others(self, host: str) -> bool:
-        return any(
-            service.host != host and not service.disabled
-            for cell in self._cells for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=60.0)
-        )
+        return any(cell.fetch(hosts.any_other, host, AGENT) for cell in self._cells)
 
     def asker(self, ctxt: RequestContext, *, network_id: str, address: str) -> Asker | None:
         return self._cells.shared.fetch(desired.asker, network_id, address)

@@ -86,6 +86,12 @@ def list_services(
     return [_service(row) for row in session.execute(query)]
 
 
+def any_other(session: Session, host: str, binary: str) -> bool:
+    """Tell whether a daemon of a kind, up or not, is meant to run on another host."""
+    query = sa.select(_SERVICES.c.id).where(_SERVICES.c.binary == binary, _SERVICES.c.host != host, _SERVICES.c.disabled == 0)
+    return session.scalar(query.limit(1)) is not None
+
+
 def services_on(session: Session, hosts: Collection[str], binary: str, *, down_after: float) -> list[Service]:
     """Answer the daemons of one kind on some hosts, in no order: what views of servers ask for with every look."""
     values = {"hosts": sorted(hosts), "in_binary": binary, "in_down_ms": int(down_after * 1000)}

@@ -31,14 +31,13 @@ class Failover:
         homes = self._store.database.fetch(routers.homes)
         if not homes:
             return
-        live, silent = self._store.agents(), self._silent_hosts()
+        services = self._store.agent_services()
+        live = sorted({service.host for service in services if service.up and not service.disabled})
+        silent = {service.host for service in services if not service.up and not service.forced_down and not service.disabled}
         for host in sorted(homes - set(live)):
             if live and self._given_up(host, silent):
                 self._leave(host, live)
         self._silent = {host: since for host, since in self._silent.items() if host in silent}
-
-    def _silent_hosts(self) -> set[str]:
-        return {service.host for service in self._store.agent_services() if not service.up and not service.forced_down and not service.disabled}
 
     def _given_up(self, host: str, silent: set[str]) -> bool:
         """Tell whether nothing is to be expected of a host without a working agent. Who is merely silent gets the time of one more

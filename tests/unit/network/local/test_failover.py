@@ -6,14 +6,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from novalike.conductor.desired_state import DesiredStateEndpoint
 from novalike.db import hosts
 from novalike.db.base import now_ms
+from novalike.db.engine import Database
 from novalike.db.models.hosts import ServiceRow
 from novalike.network.local import desired
 from novalike.network.local.failover import Failover
 from novalike.network.local.store import AGENT, Store
+from novalike.objects.network_info import RequestedNetwork
 from novalike.objects.router import Router
-from tests.unit.network.local.conftest import ADMIN, ALICE, Cloud
+from tests.unit.network.local.conftest import ADMIN, ALICE, Cloud, caller, server
 
 
 def agent(cloud: Cloud, host: str, *, silent: bool = False, **flags: bool) -> None:
@@ -80,7 +83,30 @@ def test_routers_of_a_silent_host_move_to_those_with_the_fewest_after_one_more_h
     assert "a" not in homes(cloud, made), "nothing moves back by itself"
 
 
-def test_a_host_which_is_forced_down_or_switched_off_is_left_at_once(cloud: Cloud) -> None:
+def test_an_agent_is_told_whether_others_could_take_over(cloud: Cloud) -> None:
+    endpoint = DesiredStateEndpoint(cloud.service._store.cells, cloud.clock)
+
+    def others() -> object:
+        return endpoint.network(ADMIN, host="a", since=0)["others"]
+
+    agent(cloud, "a")
+    assert others() is False, "the routers of an only host go on without their agent"
+    agent(cloud, "b", disabled=True)
+    assert others() is False
+    agent(cloud, "c", silent=True)
+    assert others() is True
+    network = cloud.network()
+    port = cloud.client.allocate(caller(), server(), (RequestedNetwork(network_id=network.id),), host="c")[0]
+    found = endpoint.asker(ADMIN, network_id=network.id, address=port.fixed_ips[0].address)
+    assert found is not None
+    assert found.project_id == ALICE.project_id
+    assert endpoint.asker(ADMIN, network_id=network.id, address="10.0.0.250") is None
+    plain = cloud.port(network)
+    assert endpoint.asker(ADMIN, network_id=network.id, address=plain.fixed_ips[0][1]) is None, "a port of no server has no metadata"
+
+
+def test_a_host_which_is_forced_down_or_switched_off_is_left_at_once(database: Database) -> None:
+    cloud = Cloud(database)
     agent(cloud, "a")
     made = routed(cloud, 1)
     agent(cloud, "b")
