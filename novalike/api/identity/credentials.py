@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from novalike.api.http.application import Request, Route
 from novalike.api.http.query import TEXT, Parameter, Query
@@ -12,6 +12,8 @@ from novalike.db import identity as db
 from novalike.exception import Forbidden, Invalid, NotFound
 from novalike.identity.local.service import LocalIdentity
 from novalike.objects.identity import ApplicationCredential, Ec2Credential, Role, User
+
+K = TypeVar("K", ApplicationCredential, Ec2Credential)
 
 
 class ApplicationCredentials:
@@ -52,12 +54,12 @@ class ApplicationCredentials:
         raise Forbidden(f"Access rule {request.path_args['id']} cannot be deleted: an application credential has it.")
 
     def _rules(self, request: Request) -> dict[str, dict[str, str]]:
-        user_id = self._owner(request)
+        user_id = _owner(self.identity, request)
         found = self.identity.read(db.listing, ApplicationCredential, user_id=user_id)
         return {rule["id"]: rule for item in found for rule in views.access_rules(item)}
 
     def index(self, request: Request) -> dict[str, Any]:
-        user_id = self._owner(request)
+        user_id = _owner(self.identity, request)
         found = self.identity.read(db.listing, ApplicationCredential, user_id=user_id, name=request.param("name"))
         return views.page(request, "application_credentials", [self._view(request, item) for item in found])
 
@@ -65,7 +67,7 @@ class ApplicationCredentials:
         return {"application_credential": self._view(request, self._find(request))}
 
     def create(self, request: Request) -> dict[str, Any]:
-        user_id = self._owner(request)
+        user_id = _owner(self.identity, request)
         unrestricted_only(request, "create application credentials")
         project_id = request.context.project_id
         if project_id is None:
@@ -95,17 +97,8 @@ class ApplicationCredentials:
             raise Invalid("Invalid input for field 'expires_at': it is in the past.")
         return moment
 
-    def _owner(self, request: Request) -> str:
-        user_id = request.path_args["user_id"]
-        request.authorize(request.route.rule, {"user_id": user_id})
-        return self.identity.read(db.get, User, user_id).id
-
     def _find(self, request: Request) -> ApplicationCredential:
-        user_id = self._owner(request)
-        item = self.identity.read(db.find, ApplicationCredential, request.path_args["id"])
-        if item is None or item.user_id != user_id:
-            raise NotFound(f"Could not find application credential: {request.path_args['id'][:255]}.")
-        return item
+        return _find(self.identity, request, ApplicationCredential, "application credential")
 
     def _view(self, request: Request, item: ApplicationCredential, *, secret: str | None = None) -> dict[str, Any]:
         roles = self.identity.read(db.listing, Role, ids=item.roles)
@@ -128,11 +121,11 @@ class Ec2Credentials:
         ]
 
     def index(self, request: Request) -> dict[str, Any]:
-        found = self.identity.read(db.listing, Ec2Credential, user_id=self._owner(request))
+        found = self.identity.read(db.listing, Ec2Credential, user_id=_owner(self.identity, request))
         return views.page(request, "credentials", [self._view(request, item) for item in found])
 
     def create(self, request: Request) -> dict[str, Any]:
-        user_id = self._owner(request)
+        user_id = _owner(self.identity, request)
         unrestricted_only(request, "create EC2 credentials")
         made = self.identity.create_ec2_credential(user_id, request.body_value["tenant_id"])
         return {"credential": self._view(request, made)}
@@ -143,17 +136,8 @@ class Ec2Credentials:
     def delete(self, request: Request) -> None:
         self.identity.write(db.remove, Ec2Credential, self._find(request).access)
 
-    def _owner(self, request: Request) -> str:
-        user_id = request.path_args["user_id"]
-        request.authorize(request.route.rule, {"user_id": user_id})
-        return self.identity.read(db.get, User, user_id).id
-
     def _find(self, request: Request) -> Ec2Credential:
-        user_id = self._owner(request)
-        item = self.identity.read(db.find, Ec2Credential, request.path_args["id"])
-        if item is None or item.user_id != user_id:
-            raise NotFound(f"Could not find credential: {request.path_args['id'][:255]}.")
-        return item
+        return _find(self.identity, request, Ec2Credential, "credential")
 
     def _view(self, request: Request, item: Ec2Credential) -> dict[str, Any]:
         return views.ec2_credential(request, item, self.identity.ec2_secret(item))
@@ -164,3 +148,19 @@ def unrestricted_only(request: Request, what: str) -> None:
     token = (request.environ.get("keystone.token_info") or {}).get("token", {})
     if token.get("application_credential", {}).get("restricted"):
         raise Forbidden(f"Using method 'application_credential' is not allowed to {what}.")
+
+
+def _owner(identity: LocalIdentity, request: Request) -> str:
+    """Answer the id of the path's user, whom the caller may ask about."""
+    user_id = request.path_args["user_id"]
+    request.authorize(request.route.rule, {"user_id": user_id})
+    return identity.read(db.get, User, user_id).id
+
+
+def _find(identity: LocalIdentity, request: Request, kind: type[K], what: str) -> K:
+    """Answer the path's thing, if it is the path's user's."""
+    user_id = _owner(identity, request)
+    item = identity.read(db.find, kind, request.path_args["id"])
+    if item is None or item.user_id != user_id:
+        raise NotFound(f"Could not find {what}: {request.path_args['id'][:255]}.")
+    return item

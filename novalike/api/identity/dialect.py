@@ -8,14 +8,17 @@ import orjson
 from webob import Response
 
 from novalike.api.http.application import MethodNotAllowed, Request
+from novalike.api.http.dialect import OneVersion
 from novalike.api.http.versions import Version
 
 #: The version of the v3 API which the discovery documents tell.
 VERSION: Version = (3, 14)
 
 
-class IdentityDialect:
+class IdentityDialect(OneVersion):
     """Implements api.http.application.Dialect."""
+
+    version = VERSION
 
     def fault(self, request: Request, code: int, message: str, error: Exception | None) -> Response:
         """Render an error."""
@@ -25,14 +28,6 @@ class IdentityDialect:
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = error.allow
         return response
-
-    def negotiate(self, request: Request) -> Version:
-        """There is one version."""
-        return VERSION
-
-    def locate(self, request: Request) -> str:
-        """Paths are looked up as they are."""
-        return str(request.path_info or "/")
 
     def finish(self, request: Request, response: Response) -> None:
         """Answers differ by token, so caches must tell them apart."""

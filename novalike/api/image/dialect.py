@@ -6,14 +6,17 @@ from webob import Response
 from webob import exc as http
 
 from novalike.api.http.application import MethodNotAllowed, Request
+from novalike.api.http.dialect import OneVersion
 from novalike.api.http.versions import Version
 
 #: The newest minor version of v2 whose features are here.
 VERSION: Version = (2, 9)
 
 
-class ImageDialect:
+class ImageDialect(OneVersion):
     """Implements api.http.application.Dialect."""
+
+    version = VERSION
 
     def fault(self, request: Request, code: int, message: str, error: Exception | None) -> Response:
         """Render an error."""
@@ -27,14 +30,3 @@ class ImageDialect:
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = error.allow
         return response
-
-    def negotiate(self, request: Request) -> Version:
-        """There is one version."""
-        return VERSION
-
-    def locate(self, request: Request) -> str:
-        """Paths are looked up as they are."""
-        return str(request.path_info or "/")
-
-    def finish(self, request: Request, response: Response) -> None:
-        """Nothing is added."""

@@ -7,6 +7,7 @@ from webob import Response
 
 from novalike import exception
 from novalike.api.http.application import MethodNotAllowed, Request
+from novalike.api.http.dialect import OneVersion
 from novalike.api.http.versions import Version
 from novalike.network import errors
 
@@ -18,8 +19,10 @@ _TYPES = {
 }
 
 
-class NetworkDialect:
+class NetworkDialect(OneVersion):
     """Implements api.http.application.Dialect."""
+
+    version = VERSION
 
     def fault(self, request: Request, code: int, message: str, error: Exception | None) -> Response:
         """Render an error. Exceeded limits are conflicts here."""
@@ -33,13 +36,6 @@ class NetworkDialect:
             response.headers["Allow"] = error.allow
         return response
 
-    def negotiate(self, request: Request) -> Version:
-        """There is one version."""
-        return VERSION
-
     def locate(self, request: Request) -> str:
         """Old clients ask for `networks.json`."""
         return str(request.path_info or "/").removesuffix(".json")
-
-    def finish(self, request: Request, response: Response) -> None:
-        """Nothing to add."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from oslo_config import cfg
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from novalike.identity.local.tokens import Tokens
 from novalike.objects.identity import ApplicationCredential, Domain, Project, User
 
 LOG = logging.getLogger(__name__)
+K = TypeVar("K", User, Project)
 _REFUSED = "The request you have made requires authentication."
 
 
@@ -74,7 +75,7 @@ class Authentication:
 
     def _by_password(self, given: dict[str, Any]) -> _Proof:
         with self._database.read() as session:
-            user = self._user(session, given)
+            user = _named(session, User, given)
         if not passwords.matches(given["password"], user.password_hash if user else None, rounds=self._rounds) or user is None:
             LOG.info("a login as %s was refused", user.id if user else "an unknown user")
             raise Unauthorized(_REFUSED)
@@ -85,7 +86,7 @@ class Authentication:
             if given.get("id"):
                 credential = db.find(session, ApplicationCredential, given["id"])
             else:
-                user = self._user(session, given.get("user") or {})
+                user = _named(session, User, given.get("user") or {})
                 owned = db.listing(session, ApplicationCredential, user_id=user.id, name=given.get("name") or "") if user else []
                 credential = owned[0] if owned else None
         if not passwords.matches(given["secret"], credential.secret_hash if credential else None, rounds=self._rounds):
@@ -93,16 +94,6 @@ class Authentication:
         if credential is None or (credential.expires_at is not None and credential.expires_at <= self._clock.now()):
             raise Unauthorized(_REFUSED)
         return _Proof(user_id=credential.user_id, methods=("application_credential",), credential=credential)
-
-    @staticmethod
-    def _user(session: Session, given: dict[str, Any]) -> User | None:
-        if given.get("id"):
-            return db.find(session, User, given["id"])
-        domain = _domain(session, given.get("domain") or {})
-        if domain is None or not given.get("name"):
-            return None
-        found = db.listing(session, User, domain_id=domain.id, name=given["name"])
-        return found[0] if found else None
 
     def _payload(self, proofs: list[_Proof], scope: Any) -> Payload:
         user_id = proofs[0].user_id
@@ -141,7 +132,7 @@ class Authentication:
             if domain is not None:
                 return "domain", domain.id
         elif "project" in scope:
-            project = _project(session, scope["project"])
+            project = _named(session, Project, scope["project"])
             if project is not None:
                 return "project", project.id
         else:
@@ -156,11 +147,12 @@ def _domain(session: Session, given: dict[str, Any]) -> Domain | None:
     return found[0] if found else None
 
 
-def _project(session: Session, given: dict[str, Any]) -> Project | None:
+def _named(session: Session, kind: type[K], given: dict[str, Any]) -> K | None:
+    """Answer the user or project of this id, or of this name in its domain."""
     if given.get("id"):
-        return db.find(session, Project, given["id"])
+        return db.find(session, kind, given["id"])
     domain = _domain(session, given.get("domain") or {})
     if domain is None or not given.get("name"):
         return None
-    found = db.listing(session, Project, domain_id=domain.id, name=given["name"])
+    found = db.listing(session, kind, domain_id=domain.id, name=given["name"])
     return found[0] if found else None
