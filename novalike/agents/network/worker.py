@@ -69,7 +69,7 @@ class Worker:
         self._watch = watch
         self._wake = threading.Event()
         self._whole = True                           # fetch everything and compare with everything
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="networks", daemon=True)
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class Worker:
 
     def stop(self) -> None:
         """End after what is being done now."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         self._thread.join(30)
         self._hands.close()
@@ -100,12 +100,12 @@ class Worker:
 
     def _run(self) -> None:
         pause = _RETRY_FIRST
-        while not self._stopping:                    # whose ring may have come among others, and been answered with them
+        while not self._stopping.is_set():           # whose ring may have come among others, and been answered with them
             if not self._wake.wait(self._watch):
                 if not self._lost():
                     continue
                 self._whole = True
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             if not self._whole:
                 self._clock.sleep(COALESCE)
@@ -114,7 +114,7 @@ class Worker:
                 pause = _RETRY_FIRST
             else:
                 # Ringing cannot make this faster: a conductor that is away, or a kernel that refuses, needs its time.
-                self._clock.sleep(pause)
+                self._stopping.wait(pause)
                 pause = min(pause * 2, _RETRY_LAST)
                 self._whole = True
                 self._wake.set()

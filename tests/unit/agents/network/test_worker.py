@@ -135,6 +135,17 @@ def test_a_stop_among_rings_is_heard(parts) -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_a_stop_while_the_conductor_is_away_does_not_wait_for_it(parts, monkeypatch) -> None:
+    monkeypatch.setattr("novalike.agents.network.worker._RETRY_FIRST", 25.0)
+    conductor, _, worker = parts
+    conductor.answers = [Unavailable("gone")]
+    worker.start()
+    until(lambda: len(conductor.asked) == 1)
+    begun = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - begun < 10
+
+
 def until(condition) -> None:
     deadline = time.monotonic() + 10
     while not condition():
