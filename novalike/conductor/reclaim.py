@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from novalike.conductor.world import World
-from novalike.context import RequestContext
+from novalike.conductor.world import World, on_behalf_of
 from novalike.db import deletions, mappings, soft_deletes
 from novalike.exception import NotFound
-from novalike.objects.tasks import Caller
 
 LOG = logging.getLogger(__name__)
 
@@ -31,11 +29,8 @@ class Reclaim:
         now = self._world.clock.now()
         for cell in self._world.cells:
             for instance in cell.fetch(soft_deletes.due, before=now - timedelta(seconds=interval)):
-                caller = Caller(
-                    user_id=instance.user_id, project_id=instance.project_id, request_id=RequestContext().request_id,
-                )
                 try:
-                    cell.write(deletions.begin, instance.uuid, caller, now=now, pass_lock=True)
+                    cell.write(deletions.begin, instance.uuid, on_behalf_of(instance), now=now, pass_lock=True)
                 except NotFound:
                     continue
                 LOG.info("Reclaiming instance %s, which was soft-deleted %d seconds ago", instance.uuid, interval)

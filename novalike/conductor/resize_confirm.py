@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from novalike.conductor.world import World
-from novalike.context import RequestContext
+from novalike.conductor.world import World, on_behalf_of
 from novalike.db import instances, reservations, resizes, server_migrations
 from novalike.db.engine import Database
 from novalike.exception import Conflict, Invalid, NotFound
-from novalike.objects.tasks import Caller
 
 LOG = logging.getLogger(__name__)
 
@@ -59,9 +57,8 @@ class ResizeConfirm:
         now = self._world.clock.now()
         try:
             instance = cell.fetch(instances.get, uuid)
-            caller = Caller(user_id=instance.user_id, project_id=instance.project_id, request_id=RequestContext().request_id)
             cell.write(
-                resizes.begin_confirm, instance, caller, now=now, pass_lock=True, whatever_state=whatever_state,
+                resizes.begin_confirm, instance, on_behalf_of(instance), now=now, pass_lock=True, whatever_state=whatever_state,
             )
         except (Conflict, Invalid, NotFound) as error:
             LOG.debug("the resize of instance %s is not confirmed now: %s", uuid, error)

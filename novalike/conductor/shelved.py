@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from novalike.conductor.world import World
-from novalike.context import RequestContext
+from novalike.conductor.world import World, on_behalf_of
 from novalike.db import acceptance, shelving
 from novalike.exception import Conflict, NotFound
 from novalike.objects.snapshot_tasks import SHELVE_OFFLOAD, OffloadState
-from novalike.objects.tasks import Caller
 
 LOG = logging.getLogger(__name__)
 
@@ -29,13 +27,10 @@ class Shelved:
         now = self._world.clock.now()
         for cell in self._world.cells:
             for instance in cell.fetch(shelving.due, before=now - timedelta(seconds=age)):
-                caller = Caller(
-                    user_id=instance.user_id, project_id=instance.project_id, request_id=RequestContext().request_id,
-                )
                 try:
                     cell.write(
                         acceptance.begin_task, instance, "shelve_offload", kind=SHELVE_OFFLOAD,
-                        state=OffloadState(host=instance.host or ""), caller=caller, now=now, pass_lock=True,
+                        state=OffloadState(host=instance.host or ""), caller=on_behalf_of(instance), now=now, pass_lock=True,
                     )
                 except (Conflict, NotFound) as error:
                     LOG.info("instance %s stays on its host for now: %s", instance.uuid, error)
