@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -77,6 +78,22 @@ def short_tokens(cloud: Cloud, seconds: int) -> Iterator[None]:
         neighbours.stop("identity")
         file.write_text(usual)
         neighbours.start("identity")
+
+
+@contextlib.contextmanager
+def impatient(cloud: Cloud, seconds: int) -> Iterator[None]:
+    """Have builds wait so long for Glance and Neutron. Begins with no conductor, which is to be started; ends with one as usual."""
+    file = cloud.state / "novalike.conf"
+    usual = file.read_text()
+    cloud.kill("conductor")
+    try:
+        file.write_text(re.sub(r"allocate_timeout = \d+", f"allocate_timeout = {seconds}", usual))
+        assert file.read_text() != usual
+        yield
+    finally:
+        file.write_text(usual)
+        cloud.stack.end("conductor")
+        cloud.start("conductor")
 
 
 class Sdk:

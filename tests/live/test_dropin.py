@@ -7,42 +7,27 @@ state directory of such a stack which is up (`devstack/stack up --shape dropin -
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import openstack
 import pytest
 import requests
 
-from devstack.settings import Settings
-from tests.live.clouds import SDK_WARNS, Cloud, free_ports, measured, until
-from tests.live.conftest import FAKE, SOON
+from devstack.neighbours import PRETENDED
+from tests.live import dropin
+from tests.live.clouds import Cloud, until
+from tests.live.conftest import FAKE
+from tests.live.dropin import Keystone, NovaClient, Sdk, compute_ports, project, short_tokens
 
-ASKED = os.environ.get("NOVALIKE_TEST_DROPIN", "")
-pytestmark = [SDK_WARNS, pytest.mark.timeout(600), pytest.mark.skipif(
-    not ASKED, reason="NOVALIKE_TEST_DROPIN=1 was not set: this installs Keystone, Glance and Neutron from PyPI and takes minutes",
-)]
+pytestmark = dropin.MARKS
 
 
 @pytest.fixture(scope="module")
 def beside() -> Iterator[Cloud]:
     """A cloud of two pretended hypervisors beside real services."""
-    if ASKED != "1":
-        yield Cloud(Path(ASKED))
-        return
-    state = Path(tempfile.mkdtemp(prefix="nlv-"))
-    cloud = Cloud(state)
-    try:
-        begun = time.monotonic()
-        cloud.up(Settings(shape="dropin", driver="fake", computes=2, ports=free_ports(), options={**SOON, **FAKE}))
-        measured(f"a cloud beside real Keystone, Glance and Neutron: up in {time.monotonic() - begun:.0f} s")
-        yield cloud
-    finally:
-        cloud.down()
-        shutil.rmtree(state, ignore_errors=True)
+    yield from dropin.beside("fake", computes=2, **FAKE)
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +58,6 @@ def nothing_stays(beside) -> Iterator[None]:
     until("servers gone", lambda: not list(beside.demo.compute.servers(details=False)), 60)
     until("no port of a server left", lambda: not compute_ports(beside), 20)
     beside.nothing_left()
-
-
-def compute_ports(cloud: Cloud) -> list[str]:
-    return [port.id for port in cloud.admin.network.ports() if port.device_owner.startswith("compute:")]
 
 
 def boot(cloud: Cloud, image: str, network: str, name: str = "one", **more) -> str:
@@ -116,6 +97,45 @@ def test_the_stock_client_from_nothing_to_nothing(beside, image, network, nothin
     assert compute_ports(beside) == []
     for words in (("port", "delete", "own"), ("image", "delete", "copy"), ("security", "group", "delete", "web")):
         run(*words)
+
+
+@pytest.mark.parametrize("client", [Sdk, NovaClient])
+def test_a_users_story_by_other_clients(beside, image, network, nothing_stays, client):
+    user, neutron = client(beside), beside.demo.network
+    group = neutron.create_security_group(name=f"of-{client.__name__}")
+    own = neutron.create_port(network_id=network, fixed_ips=[{"ip_address": "10.20.0.60"}])
+    server = user.create("story", image, "0", [{"uuid": network}, {"port": own.id}, {"uuid": network, "fixed_ip": "10.20.0.61"}], group.id)
+    beside.wait(server, "ACTIVE")
+    assert {"10.20.0.60", "10.20.0.61"} < set(user.addresses(server)["net"])
+    made = user.ports(server) - {own.id}
+    assert {tuple(neutron.get_port(port).security_group_ids) for port in made} == {(group.id,)}
+    until("ports wired", lambda: {one.status for one in neutron.ports(device_id=server)} == {"ACTIVE"}, 20)
+
+    second = neutron.create_port(network_id=network)
+    more = [user.attach(server, network=network), user.attach(server, port=second.id), user.attach(server, network=network, address="10.20.0.62")]
+    assert more[1] == second.id
+    assert user.ports(server) == {own.id, *made, *more}
+    for port in more:
+        user.detach(server, port)
+    until("ports detached", lambda: user.ports(server) == {own.id, *made}, 30)
+    until("ports freed", lambda: [neutron.find_port(port) is not None for port in more] == [False, True, False], 20)
+    assert neutron.get_port(second.id).device_id == "", "whoever brought a port keeps it"
+
+    copy = user.snapshot(server, "copy")
+    beside.wait(server, "ACTIVE")
+    found = until("the snapshot in Glance", lambda: next((one for one in beside.demo.image.images(id=copy) if one.status == "active"), None), 30)
+    assert found.properties["base_image_ref"] == image
+    again = user.create("again", copy, "0", [{"uuid": network}], "default")
+    beside.wait(again, "ACTIVE")
+    for one in (server, again):
+        user.delete(one)
+    for one in (server, again):
+        beside.wait_gone(one)
+    assert compute_ports(beside) == []
+    for port in (own, second):
+        neutron.delete_port(port.id)
+    beside.demo.image.delete_image(copy)
+    neutron.delete_security_group(group.id)
 
 
 def test_what_neutron_and_glance_refuse_is_refused_here(beside, image, network):
@@ -174,44 +194,13 @@ def test_floating_addresses_and_ports_deleted_at_neutron_are_seen(beside, image,
         admin.delete_network(outside.id)
 
 
-class Keystone:
-    """Logs in in odd ways."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.settings = cloud.stack.settings
-        self.compute = f"http://{self.settings.address}:{self.settings.ports['compute']}/v2.1"
-
-    def token(self, user: str, password: str, scope: dict | None) -> str:
-        person = {"name": user, "domain": {"id": "default"}, "password": password}
-        body: dict = {"auth": {"identity": {"methods": ["password"], "password": {"user": person}}}}
-        if scope is not None:
-            body["auth"]["scope"] = scope
-        answer = requests.post(f"{self.settings.auth_url}/auth/tokens", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.headers["X-Subject-Token"]
-
-    def demo(self) -> str:
-        return self.token("demo", self.settings.demo_password, project("demo"))
-
-    def admin(self, scope: dict | None = None) -> str:
-        return self.token("admin", self.settings.admin_password, scope or project("admin"))
-
-    def ask(self, token: str | None, path: str = "/servers", *, method: str = "GET", **more) -> requests.Response:
-        headers = {"X-Auth-Token": token} if token else {}
-        return requests.request(method, f"{self.compute}{path}", headers=headers | more.pop("headers", {}), timeout=60, **more)
-
-
-def project(name: str) -> dict:
-    return {"project": {"name": name, "domain": {"id": "default"}}}
-
-
 def test_tokens(beside):
     keystone = Keystone(beside)
     demo, admin = keystone.demo(), keystone.admin()
     assert keystone.ask(demo).status_code == 200
     assert keystone.ask(demo, "/os-services").status_code == 403
     assert keystone.ask(admin, "/os-services").status_code == 200
-    assert keystone.ask(keystone.admin({"system": {"all": True}}), "/os-services").status_code == 200
+    assert keystone.ask(keystone.admin({"system": {"all": True}}), "/os-services").status_code == 403, "rules are for tokens of projects"
     for wrong in (None, "rubbish", f"{demo[:-4]}AAAA"):
         answer = keystone.ask(wrong)
         assert (answer.status_code, list(answer.json())) == (401, ["unauthorized"])
@@ -223,26 +212,76 @@ def test_tokens(beside):
     until("the revoked token refused", lambda: keystone.ask(demo).status_code == 401, 10)
 
 
-def test_roles(beside):
+def test_a_token_of_another_project(beside, image, network, nothing_stays):
+    keystone = Keystone(beside)
+    server = beside.wait(boot(beside, image, network), "ACTIVE").id
+    identity = beside.admin.identity
+    other = identity.create_project(name="other", domain_id="default")
+    user, member = identity.find_user("demo"), identity.find_role("member")
+    identity.assign_project_role_to_user(other, user, member)
+    try:
+        there = keystone.token("demo", keystone.settings.demo_password, project("other"))
+        assert keystone.ask(there, f"/servers/{server}").status_code == 404
+        assert keystone.ask(there, f"/servers/{server}", method="DELETE").status_code == 404
+        assert keystone.ask(there).json()["servers"] == []
+        assert keystone.ask(there, f"/{beside.demo.current_project_id}/servers").status_code == 400, "the URL names another project"
+        assert keystone.ask(keystone.admin(), f"/servers/{server}").status_code == 200
+    finally:
+        identity.delete_project(other)
+    until("nothing any more after the project's end", lambda: keystone.ask(there).status_code == 401, 10)
+
+
+def test_an_expired_token(beside, image, network, nothing_stays):
+    keystone = Keystone(beside)
+    with short_tokens(beside, 10):
+        demo, until_then = keystone.demo(), time.monotonic() + 10
+        assert keystone.ask(demo).status_code == 200
+        time.sleep(max(0.0, until_then - time.monotonic()) + 1)
+        answer = keystone.ask(demo)
+        assert (answer.status_code, list(answer.json())) == (401, ["unauthorized"])
+        # What a service goes on with for a user who was let in before, it may end.
+        service = keystone.token("neutron", keystone.settings.service_password, project("service"))
+        assert keystone.ask(demo, headers={"X-Service-Token": service}).status_code == 200
+        assert keystone.ask(demo, headers={"X-Service-Token": keystone.demo()}).status_code == 401, "a user is no service"
+        body = {"server": {"name": "short", "imageRef": image, "flavorRef": "0", "networks": [{"uuid": network}]}}
+        answer = keystone.ask(keystone.demo(), method="POST", json=body)
+        assert answer.status_code == 202, "tokens of the services themselves are renewed"
+    beside.wait(answer.json()["server"]["id"], "ACTIVE")
+    assert keystone.ask(keystone.demo()).status_code == 200
+
+
+def test_roles(beside, image, network, nothing_stays):
     keystone, identity = Keystone(beside), beside.admin.identity
     roles = {role.name: role.id for role in identity.roles()}
-    there = identity.find_project("demo")
+    demo, service = identity.find_project("demo"), identity.find_project("service")
+    server = beside.wait(boot(beside, image, network), "ACTIVE").id
+    event = {"events": [{"name": "network-changed", "server_uuid": server}]}
     user = identity.create_user(name="looker", password="secret-enough", domain_id="default")
     try:
-        for role, reads, writes in (("reader", 200, 403), ("member", 200, 400), ("manager", 200, 400)):
+        # By role: reading, creating (what is asked for is rubbish), moving a server to another host, telling of events.
+        for role, there, expected in (
+            ("reader", demo, (200, 403, 403, 403)), ("member", demo, (200, 400, 403, 403)), ("service", service, (403, 403, 403, 200)),
+            ("manager", demo, (200, 400, 202, 403)),
+        ):
             identity.assign_project_role_to_user(there, user, roles[role])
-            token = keystone.token("looker", "secret-enough", project("demo"))
-            assert keystone.ask(token).status_code == reads, role
-            assert keystone.ask(token, method="POST", json={"server": {}}).status_code == writes, role
+            token = keystone.token("looker", "secret-enough", project(there.name))
+            assert (
+                keystone.ask(token).status_code, keystone.ask(token, method="POST", json={"server": {}}).status_code,
+                keystone.ask(token, f"/servers/{server}/action", method="POST", json={"migrate": None}).status_code,
+                keystone.ask(token, "/os-server-external-events", method="POST", json=event).status_code,
+            ) == expected, role
+            assert keystone.ask(token, "/os-services").status_code == 403, role
             identity.unassign_project_role_from_user(there, user, roles[role])
+        beside.wait(server, "VERIFY_RESIZE")
+        beside.demo.compute.revert_server_resize(server)
+        beside.wait(server, "ACTIVE")
         with pytest.raises(requests.HTTPError):
             keystone.token("looker", "secret-enough", project("demo"))
     finally:
         identity.delete_user(user)
-    event = {"events": [{"name": "network-changed", "server_uuid": "11111111-1111-4111-8111-111111111111"}]}
     neutron = keystone.token("neutron", keystone.settings.service_password, project("service"))
-    assert keystone.ask(neutron, "/os-server-external-events", method="POST", json=event).status_code == 207
-    assert keystone.ask(keystone.demo(), "/os-server-external-events", method="POST", json=event).status_code == 403
+    unknown = {"events": [{"name": "network-changed", "server_uuid": "11111111-1111-4111-8111-111111111111"}]}
+    assert keystone.ask(neutron, "/os-server-external-events", method="POST", json=unknown).status_code == 207
 
 
 def test_keystone_away(beside):
@@ -277,10 +316,37 @@ def test_a_build_waits_for_a_service_which_is_away(beside, image, network, nothi
     beside.wait(server, "ACTIVE", seconds=60)
 
 
+@pytest.mark.parametrize("service", ["network", "image"])
+def test_builds_in_whose_middle_a_service_dies(beside, image, network, nothing_stays, service):
+    servers = [boot(beside, image, network, f"survives-{number}") for number in range(5)]
+    dropin.kill(beside, service)
+    time.sleep(2)
+    beside.stack.neighbours().start(service)
+    for server in servers:
+        beside.wait(server, "ACTIVE", seconds=90)
+    assert len(compute_ports(beside)) == len(servers), "a port was made twice"
+
+
+def test_a_build_whose_service_stays_away_too_long_ends_with_the_reason(beside, image, network, nothing_stays):
+    neighbours, log = beside.stack.neighbours(), beside.stack.log("conductor")
+    with dropin.impatient(beside, 3):
+        server, begin = boot(beside, image, network, "gives-up"), log.stat().st_size
+        neighbours.stop("network")
+        try:
+            beside.start("conductor")
+            until("the build waits", lambda: "The network service does not answer" in log.read_bytes()[begin:].decode(errors="replace"), 60)
+            time.sleep(12)                       # until it is given up; its ports are asked for then, before it ends
+        finally:
+            neighbours.start("network")
+        found = beside.wait(server, "ERROR", seconds=60)
+        assert "did not give the server its ports within 3 seconds" in found.fault["message"], found.fault
+        assert list(beside.demo.network.ports(device_id=server)) == []
+
+
 def test_a_server_is_ready_when_its_ports_are_and_not_on_a_host_where_they_cannot_be_bound(beside, image, network, nothing_stays):
     neighbours = beside.stack.neighbours()
     agents = sorted(beside.admin.network.agents(is_alive=True), key=lambda agent: agent.host)
-    neighbours.stop("network-agent")
+    neighbours.stop(PRETENDED)
     try:
         beside.admin.network.delete_agent(agents[0].id)
         servers = [boot(beside, image, network, f"bound-{number}") for number in range(3)]
@@ -292,7 +358,7 @@ def test_a_server_is_ready_when_its_ports_are_and_not_on_a_host_where_they_canno
         assert now("status") == {"BUILD"}, "nobody plugged their ports"
         beside.kill("conductor")
     finally:
-        neighbours.start("network-agent")
+        neighbours.start(PRETENDED)
     beside.start("conductor")
     for server in servers:
         assert beside.wait(server, "ACTIVE", seconds=60).compute_host == agents[1].host

@@ -8,6 +8,7 @@ from novalike.conductor.steps import Done, Job, Retry, Step, TaskKind, changed
 from novalike.conductor.tasks.await_ports import AwaitPorts
 from novalike.conductor.tasks.placement import Place, Resume, Spawn, explained
 from novalike.db import action_log, hosts, instances
+from novalike.exception import NovalikeError
 from novalike.network.client import BindingFailed
 from novalike.objects.states import PowerState, VmState
 from novalike.objects.tasks import BuildState
@@ -19,6 +20,13 @@ class Allocate(Step[BuildState]):
     """Make or take over the server's ports, bound to its host."""
 
     name = "allocate"
+    patient = True
+
+    def wait_deadline(self, job: Job[BuildState]) -> int:
+        return int(job.world.conf.conductor.allocate_timeout)
+
+    def overdue(self, job: Job[BuildState]) -> Done | Retry:
+        raise NovalikeError(f"The network service did not give the server its ports within {self.wait_deadline(job)} seconds.")
 
     def run(self, job: Job[BuildState]) -> Done | Retry:
         state = job.state
