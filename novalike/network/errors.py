@@ -80,6 +80,22 @@ class PortBound(exception.Conflict):
     """The port is in use on a host."""
 
 
+class AddressPairAndPortSecurityRequired(exception.Conflict):
+    """Address pairs mean nothing on a port without port security."""
+
+
+class PortSecurityPortHasSecurityGroup(exception.Conflict):
+    """The port's groups must go before its port security."""
+
+
+class PortSecurityAndIPRequiredForSecurityGroups(exception.Invalid):
+    """Groups mean nothing on a port without port security."""
+
+
+class NetworkMTUSubnetConflict(exception.Conflict):
+    """The subnet's IP version needs larger packets than the network lets pass."""
+
+
 class AgentNotFound(exception.NotFound):
     """There is no such agent."""
 

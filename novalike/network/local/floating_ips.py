@@ -84,9 +84,9 @@ class FloatingIps:
         return {port.id: port for port in self._store.database.fetch(ports.by_ids, wanted)} if wanted else {}
 
     def update(self, ctxt: RequestContext, floating_id: str, changes: dict[str, Any]) -> FloatingIp:
-        """Lead a floating address to another port, or to none (`port_id` None), in one step. Raises FloatingIPNotFound,
+        """Lead a floating address to another port, or to none (`port_id` None, or no changes at all), in one step. Raises FloatingIPNotFound,
         PortNotFound, BadRequest, ExternalGatewayForFloatingIPNotFound, FloatingIPPortAlreadyAssociated."""
-        return self._store.change(self._update, ctxt, floating_id, dict(changes))
+        return self._store.change(self._update, ctxt, floating_id, dict(changes) or {"port_id": None})
 
     def _update(self, change: Change, ctxt: RequestContext, floating_id: str, changes: dict[str, Any]) -> FloatingIp:
         floating = visible_floating(change.session, ctxt, floating_id, lock=True)

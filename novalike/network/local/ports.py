@@ -109,6 +109,10 @@ class Ports:
             changes["dhcp_options"] = _options(port.dhcp_options, changes["dhcp_options"])
         if "security_groups" in changes:
             changes["security_groups"] = groups.checked(session, port.project_id, changes["security_groups"])
+        if changes.get("port_security") is False and port.security_groups and "security_groups" not in changes:
+            raise errors.PortSecurityPortHasSecurityGroup(
+                "Port has security group associated. Cannot disable port security or ip address until security group is removed",
+            )
         _check_security(
             changes.get("port_security", port.port_security), changes.get("security_groups", port.security_groups),
             changes.get("address_pairs", port.address_pairs),
@@ -224,6 +228,8 @@ def _keeps(wanted: Sequence[WantedAddress] | None, present: Sequence[tuple[str, 
 
 def _check_security(enabled: bool, group_ids: Sequence[str], pairs: Sequence[object]) -> None:
     if not enabled and group_ids:
-        raise errors.InvalidInput("Port Security must be enabled in order to have security groups on a port.")
+        raise errors.PortSecurityAndIPRequiredForSecurityGroups(
+            "Port security must be enabled and port must have an IP address in order to use security groups.",
+        )
     if not enabled and pairs:
-        raise errors.InvalidInput("Port Security must be enabled in order to have allowed address pairs on a port.")
+        raise errors.AddressPairAndPortSecurityRequired("Port Security must be enabled in order to have allowed address pairs on a port.")

@@ -19,6 +19,8 @@ from novalike.objects.router import DHCP, FLOATING, GATEWAY, INTERFACE
 
 MAX_NAME_SERVERS = 5
 MAX_HOST_ROUTES = 20
+#: What a network must let pass, by IP version.
+_SMALLEST_MTU = {4: 68, 6: 1280}
 #: The value of `gateway_ip` which asks for the first address (None asks for no gateway at all).
 FIRST = ""
 
@@ -50,6 +52,8 @@ class Subnets:
         networks.lock(session, network.id)
         version, span = _range(change, ctxt, values)
         values["cidr"] = str(span)
+        if network.mtu < _SMALLEST_MTU[version]:
+            raise errors.NetworkMTUSubnetConflict(f"MTU of {network.id} is not valid, subnet requires a minimum of {_SMALLEST_MTU[version]}")
         others = networks.subnets_of(session, [network.id])[network.id]
         clash = ranges.overlapping(span, [other.cidr for other in others])
         if clash:
@@ -67,6 +71,7 @@ class Subnets:
         _check_servers_and_routes(values, version)
         subnet = NetworkSubnet(**{"name": "", **values}, id=str(uuid.uuid4()))
         networks.insert_subnet(session, subnet, change.now)
+        networks.update(session, network.id, {}, change.now)         # a new revision: it has one more subnet
         addresses.give_self_made(change, subnet)
         addresses.give_servers(change, network.id)
         change.touch_network(network.id)
@@ -134,6 +139,7 @@ class Subnets:
             elif len(held) == len(port.fixed_ips):
                 ports.delete(session, [port.id])
         networks.delete_subnet(session, subnet_id)
+        networks.update(session, subnet.network_id, {}, change.now)
         change.touch_network(subnet.network_id)
 
 

@@ -153,6 +153,9 @@ def test_a_floating_ip_is_led_moved_and_given_back(services, member, stranger, r
     assert fault(put(member, f"/routers/{router['id']}", router={"external_gateway_info": None})) == (409, "RouterExternalGatewayInUseByFloatingIp")
     assert fault(put(member, f"/routers/{router['id']}/remove_router_interface", subnet_id=inner[1]["id"])) == (409, "RouterInterfaceInUseByFloatingIP")
     assert [f["id"] for f in member.get(f"/floatingips?port_id={second['id']}").json["floatingips"]] == [floating["id"]]
+    assert [f["id"] for f in member.get("/floatingips?status=ACTIVE").json["floatingips"]] == [floating["id"]]
+    assert put(member, path, floatingip={}).json["floatingip"]["port_id"] is None, "an empty change leads it nowhere, as in Neutron"
+    assert put(member, path, floatingip={"port_id": second["id"]}).status == 200
     assert member.delete(f"/ports/{second['id']}").status == 204
     assert (member.get(path).json["floatingip"]["status"], told()) == ("DOWN", ())
     put(member, path, floatingip={"port_id": first["id"]})

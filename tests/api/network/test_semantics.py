@@ -228,3 +228,23 @@ def test_subnets_of_shared_networks(admin, member, stranger, subnet) -> None:
 
 def test_an_admin_who_lists_a_projects_groups_sees_its_default_group(admin) -> None:
     assert [group["name"] for group in admin.get("/security-groups?project_id=n3w").json["security_groups"]] == ["default"]
+
+
+def test_groups_and_pairs_need_port_security(member, network) -> None:
+    port = member.make("port", network_id=network["id"])
+    group, path = port["security_groups"][0], f"/ports/{port['id']}"
+    assert said(member.put(path, {"port": {"port_security_enabled": False}}))[:2] == (409, "PortSecurityPortHasSecurityGroup")
+    assert member.put(path, {"port": {"port_security_enabled": False, "security_groups": []}}).status == 200
+    assert said(member.put(path, {"port": {"security_groups": [group]}}))[:2] == (400, "PortSecurityAndIPRequiredForSecurityGroups")
+    pairs = {"port": {"allowed_address_pairs": [{"ip_address": "10.0.0.9"}]}}
+    assert said(member.put(path, pairs))[:2] == (409, "AddressPairAndPortSecurityRequired")
+
+
+def test_a_subnet_is_its_networks_business(member) -> None:
+    small = member.make("network", name="small", mtu=1279)
+    six = member.post("/subnets", {"subnet": {"network_id": small["id"], "ip_version": 6, "cidr": "fd00::/64"}})
+    assert said(six)[:2] == (409, "NetworkMTUSubnetConflict")
+    four = member.make("subnet", network_id=small["id"], ip_version=4, cidr="10.0.0.0/24")
+    assert member.get(f"/networks/{small['id']}").json["network"]["revision_number"] == 2
+    member.delete(f"/subnets/{four['id']}")
+    assert member.get(f"/networks/{small['id']}").json["network"]["revision_number"] == 3
