@@ -26,7 +26,7 @@ from novalike.objects.network import Network, NetworkSubnet, Port
 ZONE = "nova"
 _IPV6_MODE = {"enum": ["slaac", "dhcpv6-stateful", "dhcpv6-stateless", None]}
 _ADDRESSES = {"type": ["array", "null"], "maxItems": 50, "items": {"type": "string", "maxLength": 64}}
-_GROUPS = {"type": ["array", "null"], "maxItems": 100, "items": ID}
+_GROUPS = {"type": ["array", "null"], "maxItems": 100, "items": ID, "uniqueItems": True}
 
 
 def _pairs(*keys: str) -> Any:

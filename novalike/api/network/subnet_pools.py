@@ -27,7 +27,7 @@ SUBNET_POOL = (
     *IDENTITY,
     Attribute(name="prefixes", schema=_PREFIXES, create=True, update=True, required=True, show=list, column=None),
     *(
-        Attribute(name=f"{name}_prefixlen", schema=INTEGER, create=True, update=True) for name in ("min", "max", "default")
+        Attribute(name=f"{name}_prefixlen", schema=INTEGER, create=True, update=True, show=str) for name in ("min", "max", "default")
     ),
     Attribute(name="default_quota", schema=_NULLABLE_INTEGER, create=True, update=True, read=_number),
     Attribute(name="ip_version"),

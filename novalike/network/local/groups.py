@@ -25,8 +25,11 @@ _NAMES = _WITH_PORTS | _ICMP | {
     "ah", "egp", "esp", "gre", "igmp", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf",
     "pgm", "rsvp", "vrrp", "hopopt",
 }
-_IPV6 = {"icmpv6", "58", "ipv6-icmp", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route"}
+_IPV6 = {
+    "icmpv6", "ipv6-icmp", "ipv6-encap", "ipv6-frag", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "41", "43", "44", "58", "59", "60",
+}
 _NUMBERS = {name for name in _NAMES if name.isdecimal()}
+_ETHERTYPES = ("IPv4", "IPv6")
 _KEY = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_group_id")
 
 
@@ -51,8 +54,9 @@ class SecurityGroups:
             if values["name"] == DEFAULT:
                 raise errors.SecurityGroupDefaultAlreadyExists("Default security group already exists.")
             self._store.require(change, project_id, "security_group")
+            self._store.check(change, project_id, "security_group_rule", len(_ETHERTYPES))
             group = SecurityGroup(**{**values, "project_id": project_id}, id=str(uuid.uuid4()))
-            rules = tuple(_rule(group, "egress", ethertype) for ethertype in ("IPv4", "IPv6"))
+            rules = tuple(_rule(group, "egress", ethertype) for ethertype in _ETHERTYPES)
             security_groups.insert(change.session, replace(group, rules=rules), change.now)
             made.append(security_groups.get(change.session, group.id))
         return made

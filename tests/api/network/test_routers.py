@@ -215,7 +215,7 @@ def test_a_router_made_before_any_agent_lives_finds_a_host(services, member, inn
 def test_subnet_pools(member, admin, stranger) -> None:
     network = member.make("network")
     pool = member.make("subnetpool", name="p", prefixes=["10.20.0.0/16", "10.21.0.0/16"], default_prefixlen=24)
-    assert (pool["prefixes"], pool["min_prefixlen"], pool["max_prefixlen"], pool["ip_version"]) == (["10.20.0.0/15"], 8, 32, 4)
+    assert (pool["prefixes"], pool["min_prefixlen"], pool["max_prefixlen"], pool["ip_version"]) == (["10.20.0.0/15"], "8", "32", 4)
     cut = [member.make("subnet", network_id=network["id"], ip_version=4, subnetpool_id=pool["id"], **more)["cidr"] for more in ({}, {"prefixlen": 20}, {})]
     assert cut == ["10.20.0.0/24", "10.20.16.0/20", "10.20.1.0/24"]
 

@@ -171,6 +171,7 @@ def test_in_use_and_defaults_have_neutrons_types(member, admin, network, subnet)
     ({"protocol": "icmp", "port_range_min": 300}, "SecurityGroupInvalidIcmpValue", "Invalid value for ICMP type (port_range_min) 300. It must be 0 to 255."),
     ({"protocol": "icmp", "port_range_max": 6}, "SecurityGroupMissingIcmpType", "ICMP code (port-range-max) 6 is provided but ICMP type (port-range-min) is missing."),
     ({"remote_ip_prefix": "fd00::/8"}, "SecurityGroupRuleParameterConflict", "Conflicting value ethertype IPv4 for CIDR fd00::/8"),
+    ({"protocol": 43}, "SecurityGroupEthertypeConflictWithProtocol", "Invalid ethertype IPv4 for protocol 43."),
     ({"remote_ip_prefix": "x"}, "InvalidCIDR", "Invalid CIDR x given as IP prefix."),
 ])
 def test_rules_are_refused_in_neutrons_words(member, rule, kind, message) -> None:
@@ -236,6 +237,7 @@ def test_groups_and_pairs_need_port_security(member, network) -> None:
     assert said(member.put(path, {"port": {"port_security_enabled": False}}))[:2] == (409, "PortSecurityPortHasSecurityGroup")
     assert member.put(path, {"port": {"port_security_enabled": False, "security_groups": []}}).status == 200
     assert said(member.put(path, {"port": {"security_groups": [group]}}))[:2] == (400, "PortSecurityAndIPRequiredForSecurityGroups")
+    assert member.put(path, {"port": {"port_security_enabled": True, "security_groups": [group, group]}}).status == 400
     pairs = {"port": {"allowed_address_pairs": [{"ip_address": "10.0.0.9"}]}}
     assert said(member.put(path, pairs))[:2] == (409, "AddressPairAndPortSecurityRequired")
 
@@ -248,3 +250,9 @@ def test_a_subnet_is_its_networks_business(member) -> None:
     assert member.get(f"/networks/{small['id']}").json["network"]["revision_number"] == 2
     member.delete(f"/subnets/{four['id']}")
     assert member.get(f"/networks/{small['id']}").json["network"]["revision_number"] == 3
+
+
+def test_a_group_needs_room_for_its_rules(admin, member) -> None:
+    used = len(member.get("/security-group-rules").json["security_group_rules"])
+    admin.put(f"/quotas/{member.context.project_id}", {"quota": {"security_group_rule": used + 1}})
+    assert said(member.post("/security-groups", {"security_group": {"name": "g"}}))[:2] == (409, "OverQuota")
