@@ -66,13 +66,14 @@ class Collection:
         self._extra = extra
         self._more_filters = more_filters
         self._can_update = can_update
+        self._creating = Body(one, many, self._attributes, "create")
         self._by_name = {attribute.name: attribute for attribute in self._attributes}
 
     def routes(self) -> list[Route]:
         """Answer the resource's routes."""
         one = f"{self._path}/{{id}}"
         showing = Query({"fields": Parameter(TEXT)})
-        creating = Body(self._one, self._many, self._attributes, "create")
+        creating = self._creating
         routes = [
             Route(method="GET", path=self._path, handler=self.index, rule=f"get_{self._one}", query=self._query()),
             Route(method="POST", path=self._path, handler=self.create, rule=f"create_{self._one}", status=201, body=creating),
@@ -159,7 +160,7 @@ class Collection:
         if self._one in request.body_value:
             made = self._service.create(request.context, [self._given(request, request.body_value[self._one], new=True)])
             return {self._one: self.render(request, made[:1])[0]}
-        given = [self._given(request, body, new=True) for body in request.body_value[self._many]]
+        given = [self._given(request, self._creating.unwrapped(body), new=True) for body in request.body_value[self._many]]
         return {self._many: self.render(request, self._service.create(request.context, given))}
 
     def update(self, request: Request) -> dict[str, Any]:

@@ -28,7 +28,8 @@ class Body(Object):
         })
         fields = {one: Field(inner)}
         if many is not None:
-            fields[many] = Field({"type": "array", "items": inner, "minItems": 1, "maxItems": 1000})
+            wrapped = {"type": "object", "properties": {one: inner}, "required": [one], "additionalProperties": False}
+            fields[many] = Field({"type": "array", "items": {"anyOf": [inner, wrapped]}, "minItems": 1, "maxItems": 1000})
         super().__init__(fields, rules={"minProperties": 1, "maxProperties": 1})
         self._inner = {a.name: Object({a.name: Field(a.schema)}) for a in attributes if a.schema is not None}
 
@@ -43,7 +44,11 @@ class Body(Object):
             return "Resources required"
         if len(value) > 1:
             return f"Unrecognized attribute(s) '{_names(value.keys() - {self._one, self._many})}'"
-        return next((problem for each in given if (problem := self._of_one(each)) is not None), None)
+        return next((problem for each in given if (problem := self._of_one(self.unwrapped(each))) is not None), None)
+
+    def unwrapped(self, item: Any) -> Any:
+        """Answer one of several things, which may be given under the name of its kind again."""
+        return item[self._one] if isinstance(item, dict) and item.keys() == {self._one} else item
 
     def _of_one(self, given: Any) -> str | None:
         if not isinstance(given, dict):

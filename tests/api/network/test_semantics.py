@@ -35,6 +35,12 @@ def test_refused_bodies_are_explained_as_neutron_does(member, body, message) -> 
     assert said(member.post("/networks", body)) == (400, "HTTPBadRequest", message)
 
 
+def test_several_may_be_wrapped_one_by_one(member) -> None:
+    made = member.post("/networks", {"networks": [{"network": {"name": "a"}}, {"name": "b"}]})
+    assert [network["name"] for network in made.json["networks"]] == ["a", "b"]
+    assert said(member.post("/networks", {"networks": [{"network": {"x": 1}}]}))[2] == "Unrecognized attribute(s) 'x'"
+
+
 def test_what_is_missing_or_cannot_be_changed(member, network, subnet) -> None:
     assert said(member.post("/ports", {"port": {}}))[2] == "Failed to parse request. Required attribute 'network_id' not specified"
     assert said(member.post("/ports", {"port": {"network_id": "x"}}))[2] == "Invalid input for network_id. Reason: 'x' is not a valid UUID."
