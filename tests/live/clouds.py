@@ -75,12 +75,16 @@ class Cloud:
 
     def down(self) -> None:
         """End everything of it, and close what was opened to look at it."""
+        self.close()
+        self.stack.down(purge=True)
+
+    def close(self) -> None:
+        """Close what was opened to look at it."""
         for name in ("admin", "demo"):
             if name in self.__dict__:
                 self.__dict__[name].close()
         if "cells" in self.__dict__:
             connections.close(self.cells)
-        self.stack.down(purge=True)
 
     # -- clients
 

@@ -35,6 +35,7 @@ def beside(driver: str, *, computes: int = 1, **options: str) -> Iterator[Cloud]
         if cloud.stack.settings.driver != driver:
             pytest.skip(f"the guests of {ASKED} are those of another driver")
         yield cloud
+        cloud.close()
         return
     state = Path(tempfile.mkdtemp(prefix="nlv-"))
     cloud = Cloud(state)

@@ -38,6 +38,9 @@ class Site:
             security_group_id=self.group.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=22, port_range_max=22,
         )
         self.network, self.subnet = self.add_network("site", "10.20.0.0/24")
+        until("somebody who answers DHCP", lambda: any(
+            port.status == "ACTIVE" for port in network.ports(network_id=self.network.id, device_owner="network:dhcp")
+        ), 60)
         self.outside = cloud.admin.network.create_network(
             name="outside", is_router_external=True, provider_network_type="flat", provider_physical_network="physnet1",
         )
@@ -67,8 +70,12 @@ class Site:
             done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
             if done.returncode != 255:
                 return done.stdout.strip()
-            assert time.monotonic() < give_up, f"no SSH to {address} within {seconds} s: {done.stderr}"
+            assert time.monotonic() < give_up, f"no SSH to {address} within {seconds} s: {done.stderr}\nconsoles:\n{self.consoles()}"
             time.sleep(0.3)
+
+    def consoles(self) -> str:
+        compute = self.cloud.demo.compute
+        return "\n".join(compute.get_server_console_output(server.id)["output"][-2000:] for server in compute.servers(details=False))
 
     def remove(self) -> None:
         network, admin = self.cloud.demo.network, self.cloud.admin.network
