@@ -260,17 +260,18 @@ class Engine:
         self._undo(job)
 
     def _undo(self, job: Job[Any], *, last_try: bool = False) -> None:
-        """Undo from the present step to the first. On the last try an undo that is refused is passed over: nothing stays
-        stuck for it, and what it leaves is found by the checker."""
+        """Undo from the present step to the first. On the last try an undo that is refused is passed over, and so is one which a
+        delete makes good when what it needs does not answer: nothing stays stuck for it, and what it leaves is found by the
+        checker."""
         retrying = job.failure is None
         while True:
             if not retrying or job.step.undo_on_retry:
                 try:
                     answer = job.step.undo(job)
-                except (Unavailable, Fenced):
+                except Fenced:
                     raise
-                except NovalikeError:
-                    if not last_try:
+                except NovalikeError as error:
+                    if not last_try or (isinstance(error, Unavailable) and not job.step.undone_by_delete):
                         raise
                     LOG.exception("undoing %s of instance %s is given up", job.step.name, job.task.instance_uuid)
                     answer = Done()

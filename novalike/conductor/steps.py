@@ -112,7 +112,8 @@ class Step(Generic[S]):
     `notification` is Nova's name of the event which tells of this step alone (None: see notifications/events.py OF_STEP).
     `logged` False: the step writes its own events to the action log. From an `unstoppable` step on the task does not fail any
     more, as a kind which is: the step is tried again, and decides itself when it is overdue. So does a `patient` one, which
-    looks again and again (Again) for what no host of ours reports.
+    looks again and again (Again) for what no host of ours reports. What its undo gives back is given back when the server is
+    deleted, too, if it is `undone_by_delete`: then a server in ERROR need not wait for a service which is away.
     """
 
     name: ClassVar[str]
@@ -121,6 +122,7 @@ class Step(Generic[S]):
     deadline: ClassVar[int] = 120
     undo_deadline: ClassVar[int] = 60
     undo_on_retry: ClassVar[bool] = False
+    undone_by_delete: ClassVar[bool] = False
     unstoppable: ClassVar[bool] = False
     patient: ClassVar[bool] = False
 

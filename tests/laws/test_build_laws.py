@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from novalike.exception import Forbidden
+from novalike.exception import Forbidden, Unavailable
 from novalike.objects.states import ACTIONS
 from novalike.virt.fake.faults import Fault
 from tests.factories_instances import SMALL
@@ -199,8 +199,12 @@ def test_a_host_that_cannot_undo_is_not_asked_without_end(tmp_path):
 class RefusingPorts(Ports):
     """A network service which no longer lets anything be freed."""
 
+    away = False
+
     def free(self, caller, instance_uuid):
-        raise Forbidden("Not with these rights.")
+        if not self.away:
+            raise Forbidden("Not with these rights.")
+        raise Unavailable("The network service does not answer.")
 
 
 @pytest.mark.parametrize("story", ["build and delete", "build which fails everywhere"])
@@ -212,6 +216,23 @@ def test_a_network_service_which_refuses_for_good_keeps_no_server_stuck(tmp_path
     assert server.vm_state in ends
     assert server.task_state is None
     assert not cloud.busy()
+    cloud.close()
+
+
+def test_a_build_fails_in_time_though_the_network_service_is_away(tmp_path):
+    """Its ports are freed when the server is deleted."""
+    cloud = SimulatedCloud(tmp_path)
+    play, _ = STORIES["build which fails everywhere"]
+    cloud.ports.__class__ = RefusingPorts
+    cloud.ports.away = True
+    uuid = play(cloud)
+    assert cloud.server(uuid).vm_state == "error"
+    assert not cloud.busy()
+    cloud.ports.__class__ = Ports
+    cloud.delete(uuid)
+    cloud.settle()
+    assert cloud.server(uuid).deleted
+    check(cloud, uuid, "deleted later")
     cloud.close()
 
 

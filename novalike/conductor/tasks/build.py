@@ -21,6 +21,7 @@ class Allocate(Step[BuildState]):
 
     name = "allocate"
     patient = True
+    undone_by_delete = True
 
     def wait_deadline(self, job: Job[BuildState]) -> int:
         return int(job.world.conf.conductor.allocate_timeout)
