@@ -54,7 +54,7 @@ class NetworkNode:
         self.vsctl(node, "--no-wait", "set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true", check=True)
         self._start("vswitchd", node, ["ovs-vswitchd", DATABASE, f"--unixctl={self._home}/vswitchd.ctl", "--no-chdir"])
         self._physical_network(node)
-        self._configure(node)
+        self._configure()
         for name in self.names[2:]:
             self._start(name, node, [
                 str(self._bin / AGENTS[name]), "--config-file", str(self._neutron), "--config-file", str(self._home / "agents.conf"),
@@ -101,7 +101,10 @@ class NetworkNode:
             "--", "--may-exist", "add-port", "br-ex", "phys", check=True,
         )
 
-    def _configure(self, node: Node) -> None:
+    def _configure(self) -> None:
+        # dnsmasq would become nobody, who cannot read of guests that come later where the stack's folder is closed to others: it would
+        # answer none of them, and tell only syslog.
+        (self._home / "dnsmasq.conf").write_text("user=root\n")
         file = self._home / "agents.conf"
         file.touch(mode=0o600)
         file.write_text(f"""[DEFAULT]
@@ -110,6 +113,7 @@ state_path = {self._home}
 interface_driver = openvswitch
 enable_isolated_metadata = False
 enable_metadata_proxy = False
+dnsmasq_config_file = {self._home}/dnsmasq.conf
 [agent]
 root_helper = env
 root_helper_daemon =
