@@ -33,7 +33,7 @@ from novalike.scheduler.inventories import Inventories
 from novalike.scheduler.snapshot import Snapshot
 
 #: How far behind the newest stamp each refresh looks; and the first one of each WIDE_INTERVAL, for transactions which took long.
-NARROW_MS, WIDE_MS, WIDE_INTERVAL = 50, 2000, 1.0
+NARROW_MS, WIDE_MS, WIDE_INTERVAL = 50, 3000, 2.0
 #: In this time the stamps of all hosts are looked at, SLICE of them at a time.
 FULL_INTERVAL, SLICE = 60.0, 1000
 AGGREGATES_FOR = 1.0
@@ -131,7 +131,7 @@ class HostManager:
     def snapshot(self, cell: str, *, fresh_aggregates: bool = False) -> Snapshot:
         """Answer the cell's hosts as they are now, by id. Raises Unavailable when the database does not answer.
 
-        Aggregates, and what took long to commit, may be a second old, unless `fresh_aggregates`.
+        Aggregates may be a second old, and what took long to commit two, unless `fresh_aggregates`.
         """
         return self._views[cell].snapshot(self._zones.read(fresh=fresh_aggregates), wide=fresh_aggregates)
 
