@@ -155,7 +155,11 @@ class Stack:
                 fabric = nodes.fabric_up(self.state)
                 self.neighbours().up_nodes([nodes.up(fabric, self.state, number) for number in range(1, settings.computes + 1)])
         if settings.driver == "fake":
-            self._write("compute1.conf", {**hypervisor, "DEFAULT.compute_driver": "fake", "DEFAULT.state_path": str(self.state / "compute1")})
+            # An agent which makes nothing: routers have a host then, and ports become ACTIVE, as where networks are real.
+            self._write("compute1.conf", {
+                **hypervisor, "DEFAULT.compute_driver": "fake", "DEFAULT.state_path": str(self.state / "compute1"),
+                "network.agent_driver": "none", "network.agent_state_path": str(self.state / "compute1" / "network"),
+            })
         with step("novalike daemons"):
             for daemon in self.daemons():
                 self.start(daemon)
@@ -214,7 +218,9 @@ class Stack:
             return [Daemon("all", "all", (conf,), (), self.enter())]
         found = [Daemon(name, name, (conf,)) for name in (*CONTROL, *(PROXIES if settings.driver == "libvirt" else ()))]
         if settings.driver == "fake":
-            return [*found, Daemon("compute1", "compute", (self.state / "compute1.conf",), ("--computes", str(settings.computes)))]
+            files = (self.state / "compute1.conf",)
+            found += [Daemon("network1", "network", files)] if settings.shape != "dropin" else []
+            return [*found, Daemon("compute1", "compute", files, ("--computes", str(settings.computes)))]
         for number in range(1, settings.computes + 1):
             enter = self.enter(number)
             files = (self.state / f"compute{number}.conf",)
