@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from novalike.conductor.world import World
+from novalike.conductor.world import World, on_behalf_of
 from novalike.context import service_context
 from novalike.db import hosts, port_cache
 from novalike.db.engine import Database
@@ -76,7 +76,7 @@ class ServerPorts:
         stored, found = ({vif.port_id for vif in vifs} for vifs in (server.network_info, current))
         for port_id in sorted(stored - found):
             LOG.warning("instance %s: its port %s does not exist any more", server.uuid, port_id)
-            port_cache.let_go(self._cell, server, port_id, _caller(server), now=self._world.clock.now())
+            port_cache.let_go(self._cell, server, port_id, on_behalf_of(server), now=self._world.clock.now())
         if found - stored:
             now = self._cell.fetch(port_cache.is_at_rest, server.uuid)
             more = found - {vif.port_id for vif in now.network_info} if now is not None else set()
@@ -110,8 +110,6 @@ class ServerPorts:
             self._port = left[-1]
 
 
-def _caller(server: Instance | None = None) -> Caller:
-    request_id = service_context().request_id
-    if server is None:
-        return Caller(user_id="", project_id="", request_id=request_id)
-    return Caller(user_id=server.user_id, project_id=server.project_id, request_id=request_id)
+def _caller() -> Caller:
+    """Answer who looks at everybody's ports."""
+    return Caller(user_id="", project_id="", request_id=service_context().request_id)

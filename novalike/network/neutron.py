@@ -6,7 +6,7 @@ their binding profile, so that every call can be repeated after a crash.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keystoneauth1 import adapter
@@ -21,16 +21,14 @@ from novalike.network import neutron_memory
 from novalike.network.client import BindingFailed
 from novalike.network.neutron_addresses import NeutronAddresses
 from novalike.network.neutron_groups import NeutronGroups
-from novalike.network.neutron_ports import NIC, OWNED, TAG, NeutronPorts, is_owned
+from novalike.network.neutron_memory import NIC, OURS, OWNED, TAG, Send
+from novalike.network.neutron_ports import NeutronPorts, is_owned
 from novalike.network.neutron_ports import nic as nic_of
 from novalike.objects.instance import Instance
 from novalike.objects.network_info import ON_DEMAND, RequestedNetwork, Vif
 from novalike.objects.tasks import Caller
 
 Params = Mapping[str, Any]
-#: Sends a request (method, path below /v2.0, query, body) and answers status and JSON.
-Send = Callable[[str, str, Params, Any], tuple[int, Any]]
-_OURS = (OWNED, NIC, TAG)
 _TOPOLOGY = "/auto-allocated-topology"
 _NO_GROUPS = "Network requires port_security_enabled and subnet associated in order to apply security groups."
 _FAMILIES = {400: Invalid, 403: Forbidden, 404: NotFound, 409: Conflict}
@@ -175,7 +173,7 @@ class NeutronClient(NeutronPorts, NeutronGroups, NeutronAddresses):
                 if is_owned(port):
                     self._request("DELETE", f"/ports/{port['id']}")
                 else:
-                    kept = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS}
+                    kept = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in OURS}
                     self._put("port", port["id"], {"device_id": "", "device_owner": "", "binding:host_id": "", "binding:profile": kept})
                     for path in neutron_memory.stale_tags(port):
                         self._request("DELETE", path)
@@ -297,7 +295,7 @@ def _binding(instance: Instance, host: str) -> dict[str, Any]:
 
 
 def _profile(port: dict[str, Any], nic: int, tag: str | None, *, owned: bool) -> dict[str, Any]:
-    profile = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in _OURS} | {NIC: nic}
+    profile = {key: value for key, value in (port.get("binding:profile") or {}).items() if key not in OURS} | {NIC: nic}
     if owned:
         profile[OWNED] = True
     return profile | {TAG: tag} if tag else profile

@@ -37,7 +37,7 @@ def _ours(port: Mapping[str, Any]) -> list[str]:
 
 
 #: How many ids go into one request: web servers refuse long addresses.
-_IDS = 50
+IDS = 50
 
 
 class Adoption:
@@ -65,8 +65,8 @@ class Adoption:
         """Answer the names of security groups; those which do not exist are left out. Raises Unavailable."""
         found: dict[str, str] = {}
         wanted = sorted(ids)
-        for start in range(0, len(wanted), _IDS):
-            status, answer = self._send("GET", "/security-groups", {"id": wanted[start:start + _IDS], "fields": ["id", "name"]}, None)
+        for start in range(0, len(wanted), IDS):
+            status, answer = self._send("GET", "/security-groups", {"id": wanted[start:start + IDS], "fields": ["id", "name"]}, None)
             if status >= 400:
                 raise Unavailable("The network service refused to list security groups.", details=f"status {status}")
             found |= {group["id"]: group["name"] for group in answer["security_groups"]}

@@ -7,13 +7,9 @@ from typing import Any, Protocol
 
 from novalike.exception import NotFound
 from novalike.network import neutron_memory
+from novalike.network.neutron_memory import IDS, NIC, OWNED, TAG
 from novalike.objects.network_info import BoundPort, FixedIp, Subnet, Vif
 from novalike.objects.tasks import Caller
-
-#: What we keep of a port in its binding profile: whether a build made it, its place among the server's ports, its tag.
-OWNED, NIC, TAG = neutron_memory.OWNED, neutron_memory.NIC, neutron_memory.TAG
-#: How many ids go into one request: web servers refuse long addresses.
-IDS = 50
 
 
 class _Neutron(Protocol):
@@ -57,7 +53,7 @@ class NeutronPorts:
         """See NetworkClient."""
         paging = {"limit": limit, "sort_key": "id", "sort_dir": "asc", **({"marker": after} if after else {})}
         try:
-            found = self._list("ports", fields=["id", "device_id", "device_owner", "binding:profile"], **paging)
+            found = self._list("ports", fields=["id", "device_id", "device_owner", "binding:profile", "tags"], **paging)
         except NotFound:                         # the port after which to go on was deleted meanwhile: from the beginning
             return []
         return [_bound(port) for port in found]
@@ -98,7 +94,7 @@ class NeutronPorts:
 def _bound(port: dict[str, Any]) -> BoundPort:
     of_server = str(port.get("device_owner") or "").startswith("compute:")
     return BoundPort(
-        port_id=port["id"], instance_uuid=port.get("device_id") or "" if of_server else "", ours=NIC in (port.get("binding:profile") or {}),
+        port_id=port["id"], instance_uuid=port.get("device_id") or "" if of_server else "", ours=bool(neutron_memory.of_port(port)),
     )
 
 

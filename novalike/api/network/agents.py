@@ -15,9 +15,9 @@ from novalike.db import hosts
 from novalike.exception import Conflict, Invalid
 from novalike.network import errors
 from novalike.network.local.service import LocalNetworks
+from novalike.network.local.store import AGENT
 from novalike.objects.host import Service
 
-BINARY = "novalike-network"
 _ATTRIBUTES = (
     Attribute(name="admin_state_up", schema=FLAG, update=True),
     *(Attribute(name=name) for name in (
@@ -100,7 +100,7 @@ class Agents:
             return []
         return [
             (cell, service) for cell in self._cells
-            for service in cell.fetch(hosts.list_services, binary=BINARY, down_after=self._down_after)
+            for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=self._down_after)
         ]
 
 
@@ -117,7 +117,7 @@ def _chosen(request: Request, agent: dict[str, Any]) -> dict[str, Any]:
 
 def _agent(service: Service) -> dict[str, Any]:
     return {
-        "id": service.uuid, "agent_type": "Network agent", "binary": BINARY, "host": service.host, "topic": "network",
+        "id": service.uuid, "agent_type": "Network agent", "binary": AGENT, "host": service.host, "topic": "network",
         "alive": service.up, "admin_state_up": not service.disabled, "availability_zone": ZONE, "configurations": {},
         "description": None, "heartbeat_timestamp": str(service.updated_at or "")[:19], "resources_synced": None,
     }

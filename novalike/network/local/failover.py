@@ -45,8 +45,7 @@ class Failover:
         if host not in silent:
             return True                              # switched off, forced down, or nowhere
         now = self._store.clock.monotonic()
-        patience = float(self._store.conf.report_interval) if "report_interval" in self._store.conf else 10.0
-        return now - self._silent.setdefault(host, now) >= patience
+        return bool(now - self._silent.setdefault(host, now) >= self._store.conf.report_interval)
 
     def _leave(self, host: str, live: list[str]) -> None:
         while moved := self._store.change(_move, host, live):

@@ -184,7 +184,7 @@ class Store:
 
     def agent_services(self) -> list[Service]:
         """Answer all network agents."""
-        patience = float(self.conf.service_down_time) if "service_down_time" in self.conf else 60.0
+        patience = float(self.conf.service_down_time)
         return [service for cell in self.cells for service in cell.fetch(hosts.list_services, binary=AGENT, down_after=patience)]
 
     def limits(self, session: Session, project_id: str) -> dict[str, int]:

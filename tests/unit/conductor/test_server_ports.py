@@ -15,6 +15,7 @@ from novalike.db import hosts, instances, tasks
 from novalike.db.cells import Cells
 from novalike.exception import NotFound, Unavailable
 from novalike.network.neutron import NeutronClient
+from novalike.network.neutron_memory import Adoption
 from novalike.objects.network_info import RequestedNetwork
 from tests import factories
 from tests.fakes.neutron import Neutron
@@ -107,10 +108,13 @@ def test_ports_which_deleted_servers_left_are_freed_in_time(world, work, sqlite,
     alive = server(world, sqlite, network)
     strange = factories.instance(project_id=ALICE.project_id)            # of another cloud, perhaps
     foreign = world.networks.allocate(caller(), strange, (RequestedNetwork(network_id=network.id),), host="h")[0].port_id
+    taken_over = neutron.local.ports.create(ADMIN, [{"network_id": network.id, "device_id": long_ago.uuid, "device_owner": "compute:nova"}])[0].id
+    Adoption(neutron).adopt((replace(long_ago.network_info[0], port_id=taken_over, owned=True),))
     of_another = neutron.local.ports.create(ADMIN, [{"network_id": network.id, "device_id": long_ago.uuid, "device_owner": "octavia:health"}])[0].id
     for _ in range(5):
         work.look()
     assert left(long_ago.network_info[0].port_id) == "gone"
+    assert left(taken_over) == "gone", "of a port taken over from a Nova its tags tell whose it is"
     assert left(brought) == "", "whoever brought a port keeps it"
     assert [left(one.network_info[0].port_id) for one in (just_now, alive)] == [just_now.uuid, alive.uuid]
     assert (left(foreign), left(of_another)) == (strange.uuid, long_ago.uuid)

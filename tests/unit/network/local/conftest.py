@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from novalike.clock import ManualClock
 from novalike.conf import network as section
+from novalike.conf import service
 from novalike.context import RequestContext
 from novalike.db.cells import Cells
 from novalike.db.engine import Database
@@ -60,6 +61,7 @@ def load(**settings: Any) -> cfg.ConfigOpts:
     """Answer our section alone."""
     conf = cfg.ConfigOpts()
     conf.register_opts(section.OPTIONS, group=section.GROUP)
+    conf.register_opts(service.OPTIONS, group=service.GROUP)
     conf([], default_config_files=[])
     for name, value in settings.items():
         group, _, option = name.partition("__")
